@@ -1,6 +1,7 @@
 """Configuration: one frozen Settings, read once where a program starts and handed down as values.
 
-Later wins: built-in default, `railyard.toml`, `RAILYARD_…` variables, flags. A password is never a value here: it is a
+Later wins: built-in default, `<home>/railyard.toml` with the files it includes, `./railyard.toml`, `RAILYARD_…` variables,
+flags; tables such as `[buckets]` are merged key by key. A password is never a value here: it is a
 reference, `${NAME}` for an environment variable or `${file:/path}` for a file, resolved when it is needed.
 """
 
@@ -61,6 +62,8 @@ class JobSettings(Spec):
 class Settings(Spec):
     """Everything that can be configured."""
 
+    include: tuple[str, ...] = ()
+    """Further settings files; `railyard init` adds that of the project it wrote."""
     home: Path = Path("~/.railyard")
     """Folder of the embedded database, artifacts, runtimes and running attempts."""
     host: str = "127.0.0.1"
@@ -110,15 +113,13 @@ class Settings(Spec):
 
     def compute_classes(self, cpu: float, memory: int, gpu: int) -> dict[str, ComputeClass]:
         """The classes on a place with this much cpu, memory in bytes and gpu: built-in ones, then the operator's."""
-        share = min(4 * 2**30, int(memory * 0.8))
-        large = max(share, int(memory * 0.8))
-        found = {
-            "CPU": {"cpu": 1.0, "memory": f"{share // 2**20}Mi", "max_cpu": cpu, "max_memory": f"{large // 2**20}Mi",
-                    "next_class": "HIGH_MEMORY"},
-            "HIGH_MEMORY": {"cpu": 1.0, "memory": f"{large // 2**20}Mi", "max_cpu": cpu, "max_memory": f"{large // 2**20}Mi"},
-            "GPU": {"cpu": 1.0, "memory": f"{share // 2**20}Mi", "gpu": 1, "max_cpu": cpu, "max_memory": f"{large // 2**20}Mi",
-                    "slots": gpu},
-        }  # fmt: skip
+        share, large = min(4 * 2**30, int(memory * 0.8)), int(memory * 0.8)
+        most = {"cpu": 1.0, "max_cpu": cpu, "max_memory": f"{large // 2**20}Mi"}
+        found: dict[str, dict[str, Any]] = {
+            "CPU": {**most, "memory": f"{share // 2**20}Mi", "next_class": "HIGH_MEMORY"},
+            "HIGH_MEMORY": {**most, "memory": f"{large // 2**20}Mi"},
+            "GPU": {**most, "memory": f"{share // 2**20}Mi", "gpu": 1, "slots": gpu},
+        }
         for name, given in self.classes.items():
             found[name] = {**found.get(name, {}), **given}
         default = {"price": self.price} if self.price else {}
@@ -131,15 +132,25 @@ class Configured:
 
     settings: Settings
     origins: Mapping[str, str]
+    files: tuple[Path, ...] = ()
+    """Every file that was read: when one changes, the settings may have."""
 
 
 def load(flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None) -> Configured:
-    """Reads `railyard.toml` ($RAILYARD_CONFIG, else ./railyard.toml, else <home>/railyard.toml), variables and flags."""
+    """Reads files ($RAILYARD_CONFIG alone where it is set), variables and flags, in this order; later wins.
+
+    Flags that are None count as not given. Raises ConfigurationError naming the setting and where it came from.
+    """
     environ = os.environ if environ is None else environ
     flags = {name: value for name, value in (flags or {}).items() if value is not None}
     home = Path(str(flags.get("home") or environ.get("RAILYARD_HOME") or "~/.railyard")).expanduser()
-    file = _file(home, environ)
-    values, origins = _from_file(file) if file else ({}, {})
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    files = _files(home, environ)
+    for file, content in files.items():
+        for name, value in content.items():
+            values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
+            origins[name] = str(file)
     for name in Settings.model_fields:
         variable = f"RAILYARD_{name.upper()}"
         kind = Settings.model_fields[name].annotation
@@ -161,10 +172,13 @@ def load(flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] |
         if settings.memory:
             memory_bytes(settings.memory)
     except ValidationError as error:
-        raise _bad(error, file) from None
+        raise _bad(error, origins) from None
     except ValueError as error:
-        raise ConfigurationError(f"the settings do not hold: {error}", mend=f"edit {file}") from None
-    return Configured(settings, {name: origins.get(name, "default") for name in Settings.model_fields} | origins)
+        raise ConfigurationError(
+            f"the settings do not hold: {error}", mend="railyard config shows where each came from"
+        ) from None
+    shown = {name: origins.get(name, "default") for name in Settings.model_fields} | origins
+    return Configured(settings, shown, tuple(files))
 
 
 def resolve(text: str, environ: Mapping[str, str] | None = None) -> str:
@@ -188,32 +202,43 @@ def _parts(name: str) -> tuple[str, ...]:
     return {"jobs": tuple(JobSettings.model_fields), "s3": tuple(S3Settings.model_fields)}.get(name, ())
 
 
-def _file(home: Path, environ: Mapping[str, str]) -> Path | None:
+def _files(home: Path, environ: Mapping[str, str]) -> dict[Path, dict[str, Any]]:
+    """The settings files in the order in which they apply, each with its content."""
     if environ.get("RAILYARD_CONFIG"):
-        path = Path(environ["RAILYARD_CONFIG"])
+        path = Path(environ["RAILYARD_CONFIG"]).absolute()
         if not path.is_file():
             raise ConfigurationError(f"RAILYARD_CONFIG names {path}, which is not a file")
-        return path
-    return next((path for path in (Path("railyard.toml"), home / "railyard.toml") if path.is_file()), None)
+        return {path: _read(path)}
+    found: dict[Path, dict[str, Any]] = {}
+    for path in (home.absolute() / "railyard.toml", Path("railyard.toml").absolute()):
+        if path.is_file() and path not in found:
+            content = _read(path)
+            included = [path.parent / Path(str(name)).expanduser() for name in content.get("include", ())]
+            # An included project may be gone since: that must not keep the server from starting.
+            found |= {other: _read(other) for other in included if other.is_file()}
+            found[path] = content
+    return found
 
 
-def _from_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def _read(path: Path) -> dict[str, Any]:
+    """One file; folders in it are relative to it."""
     try:
         values = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
-    base = path.absolute().parent
-    if "buckets" in values and isinstance(values["buckets"], dict):
-        values["buckets"] = {name: str((base / Path(str(to)).expanduser()).resolve()) for name, to in values["buckets"].items()}
-    return values, dict.fromkeys(values, str(path.absolute()))
+    if isinstance(values.get("buckets"), dict):
+        values["buckets"] = {
+            name: str((path.parent / Path(str(to)).expanduser()).resolve()) for name, to in values["buckets"].items()
+        }
+    return values
 
 
-def _bad(error: ValidationError, file: Path | None) -> ConfigurationError:
+def _bad(error: ValidationError, origins: Mapping[str, str]) -> ConfigurationError:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     guess = nearest(str(first["loc"][-1]), Settings.model_fields) if first["type"] == "extra_forbidden" else None
     return ConfigurationError(
         f"the setting {where} does not hold: {first['msg']}",
-        why=f"it came from {file}" if file else "it came from a RAILYARD_… variable or a flag",
+        why=f"it came from {origins.get(str(first['loc'][0]), 'a variable')}",
         mend=f"did you mean {guess}?" if guess else "railyard config shows every setting and where it came from",
     )

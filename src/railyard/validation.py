@@ -38,7 +38,9 @@ def check_request(value: Any) -> TrainingRequest:
         return TrainingRequest.model_validate(value)
     except (ValidationError, RecursionError) as error:
         if isinstance(error, RecursionError):
-            raise _invalid([FieldProblem(path="$", expected="JSON of reasonable depth", got="deeper nesting")]) from None
+            raise _invalid(
+                [FieldProblem(path="$", expected="JSON of reasonable depth", got="deeper nesting")]
+            ) from None
         raise _invalid([_field(problem) for problem in error.errors(include_url=False)]) from None
 
 
@@ -92,7 +94,10 @@ def _field(problem: Any) -> FieldProblem:
         known = _fields_at(location[:-1])
         key = str(location[-1])
         return FieldProblem(
-            path=path, expected=f"one of {', '.join(known)}", got=f"the unknown key {_shown(key)}", nearest=nearest(key, known)
+            path=path,
+            expected=f"one of {', '.join(known)}",
+            got=f"the unknown key {_shown(key)}",
+            nearest=nearest(key, known),
         )
     if kind == "literal_error":
         choices = [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]

@@ -1,4 +1,4 @@
-"""The protocol between the runner and the server: everything under /v1/attempts/{name}, with the attempt's own token."""
+"""The protocol between the runner and the server: /v1/attempts/{name}/…, with the attempt's own token."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class Spec(BaseModel):
 
 
 class Record(BaseModel):
-    """A type that the server writes: readers ignore keys they do not know, so that an older client can read a newer server."""
+    """A type that the server writes: readers ignore unknown keys, so that an older client can read a newer server."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 

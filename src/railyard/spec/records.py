@@ -102,7 +102,7 @@ class Event(Record):
     attempt: int | None = None
     at: Timestamp
     kind: str
-    """`submitted`, `claimed`, `started`, `step`, `succeeded`, `failed`, `retried`, `cancel_requested`, `cancelled`, `waiting`, …"""
+    """`submitted`, `claimed`, `started`, `succeeded`, `failed`, `retried`, `cancel_requested`, `cancelled`, …"""
     by: str
     """The duty, the runner or the user that moved it."""
     from_state: State | None = None

@@ -281,7 +281,7 @@ class TrainingRequest(Spec):
 
 
 def needed_columns(request: TrainingRequest) -> list[str]:
-    """The projection: names ∪ date column ∪ filters ∪ features ∪ label ∪ holdout column ∪ join keys ∪ slices, in that order."""
+    """The projection: names, date column, filters, features, label, holdout column, join keys, slices; each once."""
     data, train = request.data, request.train
     wanted = [name for source in data.features for name in source.names]
     wanted += [data.date_column] if data.date_column else []
