@@ -1,6 +1,6 @@
 """Configuration: one frozen Settings, read once where a program starts and handed down as values.
 
-Later wins: built-in default, `<home>/railyard.toml` with the files it includes, `./railyard.toml`, `RAILYARD_…` variables,
+Later wins: default, `<home>/railyard.toml` with the files it includes, `./railyard.toml`, `RAILYARD_…` variables,
 flags; tables such as `[buckets]` are merged key by key. A password is never a value here: it is a
 reference, `${NAME}` for an environment variable or `${file:/path}` for a file, resolved when it is needed.
 """
