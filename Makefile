@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml requirements/bootstrap.txt $(wildcard requirements/py*.
 	@touch $@
 
 demo: $(STAMP) ## train the sample request on this machine, from nothing to the result
-	@$(BIN)/python scripts/demo
+	@scripts/demo
 
 down: ## stop the server that the demo left running
 	@$(BIN)/railyard down --data-dir .railyard/home
