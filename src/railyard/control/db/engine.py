@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy import text
 
 
 class Database:
     """A pool of connections to Postgres. Rooms are handed one connection inside one transaction, never the engine."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = url
         self.engine: AsyncEngine = create_async_engine(url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True)
 
     @asynccontextmanager
@@ -28,3 +31,17 @@ class Database:
 async def notify(connection: AsyncConnection, channel: str, payload: str = "") -> None:
     """Wakes whoever listens, when this transaction commits."""
     await connection.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+
+
+def conninfo(url: str) -> str:
+    """A SQLAlchemy URL as libpq wants it, for the few places that speak psycopg themselves."""
+    parts = make_url(url)
+    given: dict[str, Any] = {
+        "host": parts.host,
+        "port": parts.port,
+        "user": parts.username,
+        "password": parts.password,
+        "dbname": parts.database,
+        **parts.query,
+    }
+    return make_conninfo(**{name: value for name, value in given.items() if value is not None})

@@ -1,6 +1,7 @@
 """Every table. Migrations under db/migrations make them; a test compares the two.
 
-What a list page shows or filters is an indexed column; the rest is JSONB. Constraints are named after the rule they hold.
+What a list page shows or filters is an indexed column; the rest is JSONB.
+Constraints are named after the rule they hold.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ jobs = Table(
     Column("cancel_requested_by", Text),
     Column("model_id", Text),
     Column("metrics", JSONB, nullable=False, server_default=text("'{}'"), comment="spec Metrics"),
+    Column("data", JSONB, comment="spec DataSummary without the list of files, which stays in result"),
     Column("steps", JSONB, nullable=False, server_default=text("'[]'")),
     Column("usage", JSONB, nullable=False, server_default=text("'{}'")),
     Column("error", JSONB),
@@ -106,7 +108,9 @@ jobs = Table(
     CheckConstraint(f"reason IS NULL OR {_one_of('reason', (*END_REASONS, *WAIT_REASONS))}", name="reason_is_known"),
     CheckConstraint(f"({_one_of('state', FINAL_STATES)}) = (finished_at IS NOT NULL)", name="final_has_finished_at"),
     CheckConstraint("state <> 'failed' OR reason IS NOT NULL", name="failed_has_reason"),
-    CheckConstraint("state <> 'succeeded' OR (result IS NOT NULL AND model_id IS NOT NULL)", name="succeeded_has_result"),
+    CheckConstraint(
+        "state <> 'succeeded' OR (result IS NOT NULL AND model_id IS NOT NULL)", name="succeeded_has_result"
+    ),
     CheckConstraint("state NOT IN ('starting', 'running') OR attempt > 0", name="active_has_attempt"),
     # The duties look only at jobs that are not final, so their cost does not grow with history.
     Index("ix_jobs_queue", "compute_resource", text("priority DESC"), "seq", postgresql_where=text("state = 'queued'")),
@@ -115,7 +119,8 @@ jobs = Table(
     *(
         Index(f"ix_jobs_{column}_seq", column, text("seq DESC"))
         for column in (
-            "state", "reason", "owner", "project", "trainer", "model_name", "workflow_name", "compute_resource", "node", "code_id",
+            "state", "reason", "owner", "project", "trainer", "model_name", "workflow_name", "compute_resource",
+            "node", "code_id",
         )
     ),
     Index("ix_jobs_labels", "labels", postgresql_using="gin"),
@@ -141,7 +146,12 @@ attempts = Table(
     Column("state", Text, nullable=False, server_default="starting"),
     Column("reason", Text),
     Column("error", JSONB),
-    Column("nonce", Text, nullable=False, comment="with the server's secret gives the token; the same on every start of this name"),
+    Column(
+        "nonce",
+        Text,
+        nullable=False,
+        comment="with the server's secret gives the token; the same on every start of this name",
+    ),
     Column("token_hash", Text, nullable=False, unique=True),
     Column("executor", Text, nullable=False),
     Column("outbox", Text, nullable=False, server_default="submit", comment="submit, submitted, remove, removed"),
@@ -158,16 +168,26 @@ attempts = Table(
     _when("finished_at"),
     _when("heartbeat_at"),
     _when("gone_since"),
+    Column("stop_reason", Text, comment="why the platform asked it to end: timeout, budget, cancelled_by_user"),
+    _when("stop_asked_at"),
+    _when("log_sealed_at"),
     Column("usage", JSONB, nullable=False, server_default=text("'{}'")),
     Column("steps", JSONB, nullable=False, server_default=text("'[]'")),
-    Column("log_lines", BigInteger, comment="lines in all, known at the end: the log is sealed when that many are here"),
+    Column(
+        "log_lines", BigInteger, comment="lines in all, known at the end: the log is sealed when that many are here"
+    ),
     PrimaryKeyConstraint("job_id", "number"),
-    CheckConstraint(_one_of("state", ("starting", "running", "succeeded", "failed", "cancelled")), name="attempt_state_is_known"),
     CheckConstraint(
-        "(state IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="final_attempt_has_finished_at"
+        _one_of("state", ("starting", "running", "succeeded", "failed", "cancelled")), name="attempt_state_is_known"
+    ),
+    CheckConstraint(
+        "(state IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)",
+        name="final_attempt_has_finished_at",
     ),
     CheckConstraint(_one_of("outbox", ("submit", "submitted", "remove", "removed")), name="outbox_is_known"),
-    Index("one_active_attempt_per_job", "job_id", unique=True, postgresql_where=text("state IN ('starting', 'running')")),
+    Index(
+        "one_active_attempt_per_job", "job_id", unique=True, postgresql_where=text("state IN ('starting', 'running')")
+    ),
     Index("ix_attempts_outbox", "outbox", postgresql_where=text("outbox <> 'removed'")),
 )
 
