@@ -80,12 +80,17 @@ class ArtifactStore:
         measured = _Measured(_chunks(source))
         first = measured.take(_SMALL)
         with self._told(key):
-            if measured.finished:
-                self._put_small(key, first, measured, overwrite)
-            elif overwrite:
-                obstore.put(self._store, key, measured.all(first))
-            else:
-                self._put_large(key, first, measured)
+            try:
+                if measured.finished:
+                    self._put_small(key, first, measured, overwrite)
+                elif overwrite:
+                    obstore.put(self._store, key, measured.all(first))
+                else:
+                    self._put_large(key, first, measured)
+            except FileNotFoundError as error:
+                if measured.broken:
+                    raise
+                raise _unavailable(self._root, key, error, "make the bucket, or name one that is there") from None
         return Stored(uri=self.uri(key), sha256=measured.sha256, bytes=measured.bytes)
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
@@ -119,7 +124,7 @@ class ArtifactStore:
         return True
 
     def list(self, prefix: str = "") -> list[Entry]:
-        """All under a folder of keys, sorted (`jobs/j1/1` does not cover `jobs/j1/10`); without a folder, everything."""
+        """All under a folder of keys, sorted (`jobs/j1/1` does not cover `jobs/j1/10`); without one, everything."""
         under = check_prefix(prefix) if prefix else None
         with self._told(prefix):
             found = [entry for page in obstore.list(self._store, under) for entry in page]
@@ -265,17 +270,26 @@ class _Measured:
         self._digest = hashlib.sha256()
         self.bytes = 0
         self.finished = False
+        self.broken = False
+        """The source raised: its error is the caller's, not the store's."""
 
     @property
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
+        while not self.finished:
+            try:
+                chunk = next(self._chunks)
+            except StopIteration:
+                self.finished = True
+                return
+            except BaseException:
+                self.broken = True
+                raise
             self._digest.update(chunk)
             self.bytes += len(chunk)
             yield chunk
-        self.finished = True
 
     def take(self, most: int) -> bytes:
         """The first chunks, until they are more than `most` bytes; `finished` says whether that was all."""

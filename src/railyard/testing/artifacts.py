@@ -20,8 +20,8 @@ BAD_KEYS = (
     "a\\b", "a\x00b", "a\nb", "a\x7fb", "a\x85b", "x#1", "x#12/y", ".incoming/x", "a" * 1025, "b" * 201, "\ud800",
 )  # fmt: skip
 GOOD_KEYS = (
-    "a", "a/b/c.txt", "with space", "ünï/日本", "percent%20sign", "50%", "a:b", "q?x=1&y", "star*", "br[0]{1}", "quote'\"",
-    "x#y", ".hidden", "...", "a..b", "plus+", "tilde~", "e" * 200, "<tag>", "semi;colon,", "at@dollar$",
+    "a", "a/b/c.txt", "with space", "ünï/日本", "percent%20sign", "50%", "a:b", "q?x=1&y", "star*", "br[0]{1}",
+    "quote'\"", "x#y", ".hidden", "...", "a..b", "plus+", "tilde~", "e" * 200, "<tag>", "semi;colon,", "at@dollar$",
 )  # fmt: skip
 
 
