@@ -1,0 +1,1 @@
+"""Where a request meets what is known: rights, workflow, compute class, code. Composes `code` and `jobs`."""
