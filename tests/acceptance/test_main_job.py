@@ -251,4 +251,6 @@ class Slow(Workflow):
 
 
 def test_the_package_exports_what_the_readme_uses():
-    assert railyard.Workflow and railyard.Client and railyard.TrainResult and railyard.__version__
+    for name in ("Workflow", "TrainResult", "Client", "field"):
+        assert getattr(railyard, name)
+    assert railyard.__version__
