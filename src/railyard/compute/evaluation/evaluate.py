@@ -11,8 +11,8 @@ import numpy as np
 
 from railyard.compute.evaluation import curves
 from railyard.compute.evaluation.binary import counts_at
-from railyard.compute.evaluation.registry import AT_THRESHOLD, METRICS, check_metrics
 from railyard.compute.evaluation.prepare import prepare
+from railyard.compute.evaluation.registry import AT_THRESHOLD, METRICS, check_metrics
 from railyard.compute.evaluation.scored import Scored, Task
 from railyard.compute.evaluation.slices import by_slice
 
