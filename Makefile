@@ -8,7 +8,7 @@ PYTEST ?= $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down test unit check format lock parts docs bench wheel clean
+.PHONY: help install demo down test unit check format lock parts docs wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,9 +39,6 @@ format: $(STAMP) ## put the code into its format
 
 docs: $(STAMP) ## write the generated parts of the documentation
 	@$(BIN)/python scripts/generate.py
-
-bench: $(STAMP) ## run the benchmarks at their small size
-	@for file in benchmarks/*.py; do $(BIN)/python $$file --small || exit 1; done
 
 wheel: $(STAMP) ## build the wheel into dist/
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python -o dist . && ls dist

@@ -1,0 +1,54 @@
+"""Railyard: an open platform that trains, tracks, ships and serves machine-learning models.
+
+Everything here loads at its first use, so that `import railyard` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from railyard.version import __version__
+
+if TYPE_CHECKING:
+    from railyard.client import Client
+    from railyard.compute.workflows.context import Context
+    from railyard.compute.workflows.outcome import TrainResult
+    from railyard.compute.workflows.params import field
+    from railyard.compute.workflows.workflow import Workflow
+    from railyard.errors import JobCancelled, JobFailed, RailyardError
+
+_WHERE = {
+    "Client": "railyard.client",
+    "Context": "railyard.compute.workflows.context",
+    "JobCancelled": "railyard.errors",
+    "JobFailed": "railyard.errors",
+    "RailyardError": "railyard.errors",
+    "TrainResult": "railyard.compute.workflows.outcome",
+    "Workflow": "railyard.compute.workflows.workflow",
+    "field": "railyard.compute.workflows.params",
+}
+
+__all__ = [
+    "Client",
+    "Context",
+    "JobCancelled",
+    "JobFailed",
+    "RailyardError",
+    "TrainResult",
+    "Workflow",
+    "__version__",
+    "field",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'railyard' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -188,7 +188,7 @@ def test_the_token_stands_in_files_that_only_their_owner_reads(platform):
     config = platform.folder / "config" / "railyard" / "config.toml"
     for file in (config, platform.home / "token", platform.home / "secret"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
-    listed = [Path(f"/proc/{pid}/cmdline") for pid in os.listdir("/proc") if pid.isdigit()]
+    listed = [process / "cmdline" for process in Path("/proc").iterdir() if process.name.isdigit()]
     for line in listed:
         try:
             assert platform.token.encode() not in line.read_bytes()

@@ -118,7 +118,7 @@ class Client:
         compute_resource: str | None = None,
         overrides: Mapping[str, Any] | None = None,
     ) -> Draft:
-        """The request as `train` would send it; its code project is sent already, and what that leaves out warned of."""
+        """The request as `train` would send it; its code project is sent along, what that leaves out is warned of."""
         draft = amended(load(request), custom_params, compute_resource, overrides)
         folder = code if code is not None else draft.folder if "code" not in draft.value else None
         if folder is None:

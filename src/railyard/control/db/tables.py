@@ -103,6 +103,7 @@ jobs = Table(
     Column("result", JSONB, comment="the result manifest of the attempt that succeeded"),
     Column("cost_amount", Numeric, comment="of the attempts that are over"),
     Column("cost_currency", Text),
+    Column("cost_formula", Text, nullable=False, server_default=""),
     Column("core_seconds", Double, nullable=False, server_default=text("0")),
     CheckConstraint(_one_of("state", STATES), name="state_is_known"),
     CheckConstraint(f"reason IS NULL OR {_one_of('reason', (*END_REASONS, *WAIT_REASONS))}", name="reason_is_known"),
@@ -171,6 +172,7 @@ attempts = Table(
     Column("stop_reason", Text, comment="why the platform asked it to end: timeout, budget, cancelled_by_user"),
     _when("stop_asked_at"),
     _when("log_sealed_at"),
+    _when("swept_at"),
     Column("usage", JSONB, nullable=False, server_default=text("'{}'")),
     Column("steps", JSONB, nullable=False, server_default=text("'[]'")),
     Column(
@@ -188,7 +190,14 @@ attempts = Table(
     Index(
         "one_active_attempt_per_job", "job_id", unique=True, postgresql_where=text("state IN ('starting', 'running')")
     ),
+    # What a duty still has to do with attempts that are over; empty when it has caught up.
     Index("ix_attempts_outbox", "outbox", postgresql_where=text("outbox <> 'removed'")),
+    Index(
+        "ix_attempts_unsealed",
+        "finished_at",
+        postgresql_where=text("finished_at IS NOT NULL AND log_sealed_at IS NULL"),
+    ),
+    Index("ix_attempts_unswept", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND swept_at IS NULL")),
 )
 
 job_events = Table(
@@ -235,6 +244,8 @@ log_chunks = Table(
     Column("uri", Text),
     PrimaryKeyConstraint("job_id", "attempt", "rank", "first_line"),
     CheckConstraint("(inline IS NULL) <> (uri IS NULL)", name="chunk_is_inline_or_stored"),
+    CheckConstraint("lines > 0 AND first_line > 0", name="chunk_has_lines"),
+    Index("ix_log_chunks_inline", "job_id", "attempt", "rank", postgresql_where=text("inline IS NOT NULL")),
 )
 
 models = Table(

@@ -119,6 +119,7 @@ def upgrade() -> None:
         ),
         sa.Column("cost_amount", sa.Numeric(), nullable=True, comment="of the attempts that are over"),
         sa.Column("cost_currency", sa.Text(), nullable=True),
+        sa.Column("cost_formula", sa.Text(), server_default="", nullable=False),
         sa.Column("core_seconds", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
             "(state IN ('cancelled', 'failed', 'succeeded')) = (finished_at IS NOT NULL)",
@@ -238,6 +239,7 @@ def upgrade() -> None:
         ),
         sa.Column("stop_asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("log_sealed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("swept_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("usage", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("steps", postgresql.JSONB(), server_default=sa.text("'[]'"), nullable=False),
         sa.Column(
@@ -260,6 +262,20 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_attempts_outbox", "attempts", ["outbox"], unique=False, postgresql_where=sa.text("outbox <> 'removed'")
+    )
+    op.create_index(
+        "ix_attempts_unsealed",
+        "attempts",
+        ["finished_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NOT NULL AND log_sealed_at IS NULL"),
+    )
+    op.create_index(
+        "ix_attempts_unswept",
+        "attempts",
+        ["finished_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NOT NULL AND swept_at IS NULL"),
     )
     op.create_index(
         "one_active_attempt_per_job",
@@ -340,8 +356,16 @@ def upgrade() -> None:
         ),
         sa.Column("uri", sa.Text(), nullable=True),
         sa.CheckConstraint("(inline IS NULL) <> (uri IS NULL)", name=op.f("chunk_is_inline_or_stored")),
+        sa.CheckConstraint("lines > 0 AND first_line > 0", name=op.f("chunk_has_lines")),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.job_id"], name=op.f("fk_log_chunks_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "attempt", "rank", "first_line", name=op.f("pk_log_chunks")),
+    )
+    op.create_index(
+        "ix_log_chunks_inline",
+        "log_chunks",
+        ["job_id", "attempt", "rank"],
+        unique=False,
+        postgresql_where=sa.text("inline IS NOT NULL"),
     )
     op.create_table(
         "login_codes",
