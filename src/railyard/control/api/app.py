@@ -52,7 +52,7 @@ def _bare(public_url: str, max_body_bytes: int, max_artifact_bytes: int) -> Fast
         title="Railyard",
         version=__version__,
         description=DESCRIPTION,
-        # The interactive pages fetch their scripts from elsewhere, which our content policy and an offline machine forbid.
+        # The interactive pages fetch scripts from elsewhere: our content policy and an offline machine forbid that.
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,

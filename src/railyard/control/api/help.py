@@ -1,4 +1,4 @@
-"""The page behind every error code and every reason: what it means and what to do. Served at /help/<code>, offline too."""
+"""The page behind every error code and every reason: what it means, what to do. Served at /help/<code>, offline too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class HelpPage:
 _ANSWERS = {
     "invalid": HelpPage(
         "Something sent does not hold",
-        "A request, a parameter or a file does not hold what it should. `fields` names each place with what was expected and what came.",
+        "A request, a parameter or a file does not hold what it should. `fields` names each place with what was "
+        "expected and what came.",
         "Correct the places named and send it again; nothing was started.",
     ),
     "invalid_json": HelpPage(
@@ -30,9 +31,11 @@ _ANSWERS = {
     ),
     "invalid_request": HelpPage(
         "The training request does not hold",
-        "At least one field is missing, unknown, of another type or outside its range. Unknown keys are refused everywhere but in "
+        "At least one field is missing, unknown, of another type or outside its range. Unknown keys are refused "
+        "everywhere but in "
         "`train.custom_params`, so that a typo is never silently ignored.",
-        "Correct the fields named; where a near name exists, it is offered. The reference of the request lists every field.",
+        "Correct the fields named; where a near name exists, it is offered. The reference of the request lists "
+        "every field.",
     ),
     "invalid_call": HelpPage(
         "A parameter of the call does not hold",
@@ -47,7 +50,8 @@ _ANSWERS = {
     "unauthorized": HelpPage(
         "No token",
         "Everything but `/healthz` and `/readyz` needs a token, or a browser's session.",
-        "Send `Authorization: Bearer <token>`. `railyard up` writes one into the CLI's context; `railyard login` takes one over.",
+        "Send `Authorization: Bearer <token>`. `railyard up` writes one into the CLI's context; `railyard login` "
+        "takes one over.",
     ),
     "bad_token": HelpPage(
         "The token is not valid",
@@ -64,7 +68,8 @@ _ANSWERS = {
     ),
     "not_your_team": HelpPage(
         "Another team's owner",
-        "A job is sent for an `owner`, and a token may act only for the teams it was made for. An admin's token acts for any.",
+        "A job is sent for an `owner`, and a token may act only for the teams it was made for. An admin's token "
+        "acts for any.",
         "Set `owner` to a team of yours, or ask for a token of that team. `railyard whoami` shows your teams.",
     ),
     "attempt_token": HelpPage(
@@ -74,7 +79,8 @@ _ANSWERS = {
     ),
     "cross_site": HelpPage(
         "A change from another site",
-        "A browser's session may change things only from this server's own pages; another site's page sent this request.",
+        "A browser's session may change things only from this server's own pages; another site's page sent this "
+        "request.",
         "Use a bearer token in programs; in the browser, open the server's own page.",
     ),
     "login_code": HelpPage(
@@ -123,7 +129,8 @@ _ANSWERS = {
     "rate_limited": HelpPage("Too many calls", "The server asks for a pause.", "Wait as long as `Retry-After` says."),
     "internal": HelpPage(
         "A fault of Railyard's own",
-        "The server or the runner met an error that is not yours. A job that ends so is tried again within its `infrastructure` budget.",
+        "The server or the runner met an error that is not yours. A job that ends so is tried again within its "
+        "`infrastructure` budget.",
         "Look up the request id, or the job's log, in `<home>/logs/server.log`; please report it.",
     ),
     "unavailable": HelpPage(
@@ -143,7 +150,8 @@ _ANSWERS = {
     ),
     "timeout": HelpPage(
         "Time is up",
-        "As a job's reason: the attempt ran longer than `timeout_seconds`, which is wall-clock time. From the client: what was "
+        "As a job's reason: the attempt ran longer than `timeout_seconds`, which is wall-clock time. From the "
+        "client: what was "
         "waited for is still going; nothing was stopped.",
         "Give it more time, or less to do.",
     ),
@@ -173,7 +181,8 @@ _INTAKE = {
     "unknown_compute_class": HelpPage(
         "No such compute class",
         "`compute_resource` names a class that this server does not offer.",
-        "`railyard compute list` shows the classes; the nearest name stands in the answer. An operator adds one in `railyard.toml`.",
+        "`railyard compute list` shows the classes; the nearest name stands in the answer. An operator adds one in "
+        "`railyard.toml`.",
     ),
     "beyond_class": HelpPage(
         "More than the class allows",
@@ -188,7 +197,8 @@ _INTAKE = {
     "unknown_workflow": HelpPage(
         "No such workflow",
         "No code version that the request may use holds a class of this name.",
-        "`railyard workflow list` shows the names. `railyard deploy` makes your project's workflows known; the CLI sends the current folder along.",
+        "`railyard workflow list` shows the names. `railyard deploy` makes your project's workflows known; the CLI "
+        "sends the current folder along.",
     ),
     "broken_workflow": HelpPage(
         "The workflow's file does not load",
@@ -220,13 +230,17 @@ _INTAKE = {
 _REASONS = {
     "user_code": HelpPage(
         "The workflow raised",
-        "Your code raised an exception, or returned something that is not a model. Message and frames stand in the job's error.",
-        "`railyard job logs ID` has what was printed before. Correct the workflow and `railyard job rerun ID --latest`.",
+        "Your code raised an exception, or returned something that is not a model. Message and frames stand in the "
+        "job's error.",
+        "`railyard job logs ID` has what was printed before. Correct the workflow and `railyard job rerun ID "
+        "--latest`.",
     ),
     "out_of_memory": HelpPage(
         "Out of memory",
-        "The attempt's processes together passed their memory limit, or the machine had none left. Peak and limit stand in the evidence.",
-        'Run again with more: `railyard job rerun ID -r memory=12Gi`, a larger class, or `"retry": {"out_of_memory": {"max": 1}}`, '
+        "The attempt's processes together passed their memory limit, or the machine had none left. Peak and limit "
+        "stand in the evidence.",
+        'Run again with more: `railyard job rerun ID -r memory=12Gi`, a larger class, or `"retry": '
+        '{"out_of_memory": {"max": 1}}`, '
         "which goes to the next class by itself. Fewer columns and stricter filters help too.",
     ),
     "data_not_found": HelpPage(
@@ -241,7 +255,8 @@ _REASONS = {
     ),
     "schema_mismatch": HelpPage(
         "The columns do not fit",
-        "A column that the request needs does not exist in the source, or a filter's value cannot be compared with its type. The "
+        "A column that the request needs does not exist in the source, or a filter's value cannot be compared with "
+        "its type. The "
         "available columns stand in the evidence.",
         "Correct the names; a workflow that makes columns itself lists them in `derives`.",
     ),

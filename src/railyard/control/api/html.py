@@ -13,7 +13,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     ),
     # `no-referrer` would make browsers send `Origin: null` with a form, and the same-origin check needs the true one.
     "Referrer-Policy": "same-origin",

@@ -1,4 +1,4 @@
-"""The page at /metrics: jobs counted from the database, step durations since this server started, health of the duties."""
+"""The page at /metrics: jobs counted from the database, steps timed since this start, health of the duties."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A browser's session: a signed cookie that names a token, so that no secret lies in the browser and no table holds sessions."""
+"""A browser's session: a signed cookie that names a token. No secret lies in the browser, no table holds sessions."""
 
 from __future__ import annotations
 

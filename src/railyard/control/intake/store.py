@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 _QUEUED = text("SELECT compute_resource AS name, count(*) AS jobs FROM jobs WHERE state = 'queued' GROUP BY 1")
 _ACTIVE = text(
-    "SELECT compute_resource AS name, count(*) AS attempts, sum(cpu) AS cpu, sum(memory_bytes) AS memory_bytes, sum(gpu) AS gpu "
+    "SELECT compute_resource AS name, count(*) AS attempts, sum(cpu) AS cpu, sum(memory_bytes) AS memory_bytes, "
+    "sum(gpu) AS gpu "
     "FROM attempts WHERE state IN ('starting', 'running') GROUP BY 1"
 )
 _EARLIER = text(

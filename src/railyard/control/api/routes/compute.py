@@ -13,8 +13,8 @@ from railyard.spec.records import ComputeState, Page
 router = APIRouter(prefix="/v1", tags=["compute"])
 
 _EXAMPLE = {
-    "compute_class": {"name": "CPU", "cpu": 1.0, "memory": "4096Mi", "gpu": 0, "max_cpu": 2.0, "max_memory": "12Gi", "slots": None,
-                      "next_class": "HIGH_MEMORY", "price": None},
+    "compute_class": {"name": "CPU", "cpu": 1.0, "memory": "4096Mi", "gpu": 0, "max_cpu": 2.0, "max_memory": "12Gi",
+                      "slots": None, "next_class": "HIGH_MEMORY", "price": None},
     "running": 1, "queued": 0, "free": 1,
 }  # fmt: skip
 

@@ -1,0 +1,52 @@
+"""What can be said of a request before anything is started. Pure."""
+
+from __future__ import annotations
+
+from railyard.control.intake.params import check_params
+from railyard.errors import Invalid
+from railyard.spec.records import CodeVersion, FieldProblem, WorkflowInfo
+from railyard.spec.request import TrainingRequest
+
+
+def check_workers(request: TrainingRequest, executor: str) -> None:
+    """Raises Invalid where the request wants several processes: no executor here starts more than one."""
+    if request.workers > 1:
+        raise Invalid(
+            f"workers is {request.workers}, but the {executor} executor starts one process for each training",
+            code="workers_unsupported",
+            fields=[FieldProblem(path="workers", expected="1", got=str(request.workers), nearest="1")],
+            mend="leave workers out; resources.cpu gives one process more threads",
+        )
+
+
+def check_workflow(request: TrainingRequest, code: CodeVersion) -> None:
+    """Raises Invalid where the workflow's file does not load or its parameters do not fit."""
+    info = workflow_of(code, request.train.workflow_name)
+    if info is None:
+        return
+    if info.broken:
+        raise Invalid(
+            f"the workflow {info.name} does not load",
+            code="broken_workflow",
+            why=info.broken.strip().splitlines()[-1],
+            mend=f"correct {info.file} and send the code again",
+            detail={"file": info.file, "traceback": info.broken},
+        )
+    check_params(info.param_schema, request.train.custom_params)
+
+
+def workflow_of(code: CodeVersion, workflow_name: str) -> WorkflowInfo | None:
+    """The workflow in a code version, or None where the version does not list it (yet)."""
+    return next((info for info in code.workflows if info.name == workflow_name), None)
+
+
+def warnings(request: TrainingRequest, code: CodeVersion) -> tuple[str, ...]:
+    """What is allowed but worth a word before it runs."""
+    found = []
+    if request.experimental:
+        found.append("a SQL source can change under the model: the job is marked experimental")
+    if code.dirty:
+        found.append("the code has changes that are not committed: the job is marked experimental")
+    if request.data.holdout_sampling is None or request.data.holdout_sampling.sampling_function == "NONE":
+        found.append("no holdout: metrics will be of the training rows only")
+    return tuple(found)
