@@ -41,4 +41,3 @@ class SilentReporter:
 
     def progress(self, fraction: float) -> None:
         pass
-
