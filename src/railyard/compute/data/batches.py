@@ -1,0 +1,102 @@
+"""Rows in pieces: row group by row group, so that memory holds one of them, however large the sources are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+from railyard.compute.data.frames import arrow
+from railyard.compute.data.join import Right, join
+from railyard.compute.data.prepare import Prepared
+from railyard.compute.data.table import Part, engine_errors
+
+PIECE_ROWS = 1_000_000
+"""Most rows of a piece: bounds the memory that one huge row group takes."""
+FILES_AT_ONCE = 16
+"""Whole files read together when the rows are kept anyway."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of one file after the filters, with ROW, and their split (None: no holdout)."""
+
+    rows: pl.DataFrame
+    mask: pl.Series | None
+
+    def side(self, holdout: bool) -> pl.DataFrame:
+        """The rows of one side."""
+        if self.mask is None:
+            return self.rows.clear() if holdout else self.rows
+        return self.rows.filter(self.mask if holdout else ~self.mask)
+
+
+def pieces(
+    prepared: Prepared, rights: Sequence[Right], columns: Sequence[str], *, whole_files: bool
+) -> Iterator[Piece]:
+    """Every row that the filters leave, in order: files by key, rows as in the file.
+
+    `columns` of the first source are read (its filters and the rule's column must be among them). `whole_files` reads
+    several files at once, which is faster and needs the memory of their rows.
+    """
+    first, conditions = prepared.tables[0], prepared.conditions[0]
+    ranges = [(part, window) for part in first.parts for window in _windows(prepared, part, whole_files=whole_files)]
+    step = FILES_AT_ONCE if whole_files else 1
+    for start in range(0, len(ranges), step):
+        chosen = ranges[start : start + step]
+        scans = [first.scan(part, columns, conditions, window) for part, window in chosen]
+        frames = _collect(scans, [part for part, _ in chosen])
+        for (part, _), frame in zip(chosen, frames, strict=True):
+            rows = join(frame, rights, prepared.projection.keys)
+            rule = prepared.splitter
+            yield Piece(rows, rule.mask(rows, part.file.key) if rule else None)
+
+
+def _collect(scans: Sequence[pl.LazyFrame], parts: Sequence[Part]) -> list[pl.DataFrame]:
+    if len(scans) == 1:
+        with engine_errors(parts[0].file):
+            return [scans[0].collect()]
+    try:
+        return pl.collect_all(scans)
+    except (pl.exceptions.PolarsError, OSError):
+        # One by one, to learn which file it was.
+        return [_collect([scan], [part])[0] for scan, part in zip(scans, parts, strict=True)]
+
+
+def _windows(prepared: Prepared, part: Part, *, whole_files: bool) -> list[tuple[int, int] | None]:
+    """What to read of one file:
+    nothing, all of it (the engine skips row groups by itself), or its row groups in pieces.
+    """
+    groups = prepared.tables[0].groups(part, prepared.conditions[0])
+    if whole_files:
+        return [None] if groups else []
+    return [
+        (group.offset + start, min(PIECE_ROWS, group.rows - start))
+        for group in groups
+        for start in range(0, group.rows, PIECE_ROWS)
+    ]
+
+
+def rebatch(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows as Arrow batches of exactly `rows` rows; the last one may be shorter."""
+    waiting: list[pl.DataFrame] = []
+    count = 0
+    for frame in frames:
+        if frame.height:
+            waiting.append(frame)
+            count += frame.height
+        if count < rows:
+            continue
+        whole = pl.concat(waiting)
+        for start in range(0, count - rows + 1, rows):
+            yield _batch(whole.slice(start, rows))
+        rest = whole.slice(count - count % rows)
+        waiting, count = ([rest] if rest.height else []), rest.height
+    if count:
+        yield _batch(pl.concat(waiting))
+
+
+def _batch(frame: pl.DataFrame) -> pa.RecordBatch:
+    return arrow(frame).combine_chunks().to_batches()[0]
