@@ -1,4 +1,7 @@
-"""Model bundles: a folder with a manifest whose hash is the model's identity. Imports no ML library, so that the server checks them too."""
+"""Model bundles: a folder with a manifest whose hash is the model's identity.
+
+Imports no ML library, so that the server checks them too.
+"""
 
 from railyard.bundles.manifest import Manifest, model_id, parse_manifest
 from railyard.bundles.read import Bundle, check, read

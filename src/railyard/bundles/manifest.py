@@ -1,4 +1,7 @@
-"""The manifest of a model bundle: strict, canonical, and the model's identity. See docs: a model id is arithmetic on these bytes."""
+"""The manifest of a model bundle: strict, canonical, and the model's identity.
+
+See docs: a model id is arithmetic on these bytes.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +143,10 @@ def canonical_json(value: Any) -> bytes:
 
 
 def parse_manifest(raw: bytes) -> Manifest:
-    """manifest.json as a Manifest. Raises Invalid `bad_bundle`: too large, no strict JSON, an unknown key, not canonical."""
+    """manifest.json as a Manifest.
+
+    Raises Invalid `bad_bundle`: too large, no strict JSON, an unknown key, not canonical.
+    """
     if len(raw) > MOST_MANIFEST_BYTES:
         raise bad_bundle(f"the manifest has {len(raw)} bytes; at most {MOST_MANIFEST_BYTES} are read")
     try:

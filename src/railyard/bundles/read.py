@@ -35,7 +35,10 @@ def read(folder: Path) -> Bundle:
 
 
 def check(folder: Path) -> Bundle:
-    """Reads a bundle and checks every file: listed, plain, of the stated size and sha256, and none besides. Raises Invalid `bad_bundle`."""
+    """Reads a bundle and checks every file: listed, plain, of the stated size and sha256, and none besides.
+
+    Raises Invalid `bad_bundle`.
+    """
     bundle = read(folder)
     listed = {file.path for file in bundle.manifest.files}
     for place, folders, files in os.walk(folder, followlinks=False):

@@ -1,4 +1,6 @@
-"""Finishes a model bundle: measures the files that the training wrote into its folder and puts the manifest beside them."""
+"""Finishes a model bundle: measures the files that the training wrote into its folder and puts the manifest beside
+them.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ from railyard.bundles.read import Bundle
 
 
 def write(folder: Path, **fields: Any) -> Bundle:
-    """Lists every file in `folder` in a manifest made of `fields` (those of Manifest, without `files`) and writes it there.
+    """Lists every file in `folder` in a manifest made of `fields` (those of Manifest, without `files`) and writes it
+    there.
 
-    The bytes are on the disk when it returns. Raises Invalid `bad_bundle` where the folder holds a link or no file at all.
+    The bytes are on the disk when it returns. Raises Invalid `bad_bundle` where the folder holds a link or no file at
+    all.
     """
     manifest = Manifest(files=tuple(measure(folder, path) for path in inventory(folder)), **fields)
     if not manifest.files:
@@ -38,7 +42,10 @@ def write(folder: Path, **fields: Any) -> Bundle:
 
 
 def inventory(folder: Path) -> list[str]:
-    """The relative paths of all files below a folder, sorted. Raises Invalid `bad_bundle` for links and other special files."""
+    """The relative paths of all files below a folder, sorted.
+
+    Raises Invalid `bad_bundle` for links and other special files.
+    """
     found = []
     for place, folders, files in os.walk(folder):
         for name in [*folders, *files]:

@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from railyard import bundles
 from railyard.compute.training import train, verify_saved
 from railyard.compute.training.prepare import prepare
 from railyard.compute.training.saving import load_model
 from railyard.compute.workflows.frames import kind_of, to_table
 from railyard.compute.workflows.reporter import Reporter, SilentReporter
 from railyard.compute.workflows.workflow import Workflow
-from railyard import bundles
 from railyard.errors import ConfigurationError
 from railyard.spec.attempt import AttemptSpec, CodeRef, DataAccess, Limits
 from railyard.spec.jsonc import merge_patch
@@ -58,10 +58,11 @@ def perform(
 ) -> Performed:
     """Trains a workflow class on a frame (pandas, Polars, Arrow) or the path of a Parquet file, as a job would.
 
-    `holdout` is the random share held out; None for none. `request` is merged over the request that is made of the other arguments
-    (RFC 7396), so that a test may set filters or a DATE_RANGE. The saved model is loaded again and must reproduce its scores, in this
-    process. Everything is written below `folder`, a new temporary one by default, which is left for the test to look at.
-    Raises AttemptError as the job would fail, and Invalid where the request does not hold.
+    `holdout` is the random share held out; None for none. `request` is merged over the request that is made of the
+    other arguments (RFC 7396), so that a test may set filters or a DATE_RANGE. The saved model is loaded again and must
+    reproduce its scores, in this process. Everything is written below `folder`, a new temporary one by default, which
+    is left for the test to look at. Raises AttemptError as the job would fail, and Invalid where the request does not
+    hold.
     """
     place = Path(folder) if folder is not None else Path(tempfile.mkdtemp(prefix="railyard-perform-"))
     place.mkdir(parents=True, exist_ok=True)
@@ -89,7 +90,7 @@ def _parquet(frame: Any, place: Path) -> Path:
         return Path(frame).absolute()
     if kind_of(frame) == "other":
         raise ConfigurationError(
-            f"perform was given a {type(frame).__name__}; expected a pandas, Polars or Arrow frame, or the path of a Parquet file"
+            f"expected a pandas, Polars or Arrow frame, or the path of a Parquet file; got a {type(frame).__name__}"
         )
     import pyarrow.parquet as pq
 

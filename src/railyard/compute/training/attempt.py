@@ -1,4 +1,7 @@
-"""One attempt from request to result: prepare, fetch, train, evaluate, save. Reads top to bottom; each step's work is next door."""
+"""One attempt from request to result: prepare, fetch, train, evaluate, save.
+
+Reads top to bottom; each step's work is next door.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,9 @@ def train(
 ) -> ResultManifest:
     """Carries out an attempt in `folder`, which must hold no `artifacts` yet.
 
-    Writes `artifacts/model/` (the bundle) and `artifacts/evaluation/` (`report.json`, `holdout.parquet`), and what `verify` reads:
-    it is called with `folder` and must raise unless a second process makes the same scores. `workflow` spares the loading where the
-    caller has the class. Raises AttemptError with the step it happened in.
+    Writes `artifacts/model/` (the bundle) and `artifacts/evaluation/` (`report.json`, `holdout.parquet`), and what
+    `verify` reads: it is called with `folder` and must raise unless a second process makes the same scores. `workflow`
+    spares the loading where the caller has the class. Raises AttemptError with the step it happened in.
     """
     clock = StepClock(reporter)
     scratch, artifacts = folder / "scratch", folder / "artifacts"

@@ -26,6 +26,7 @@ from railyard.compute.workflows.batches import Batches
 from railyard.compute.workflows.frames import column_of, columns_of, rows_of
 from railyard.errors import AttemptError, Invalid
 from railyard.spec.result import Metrics
+from railyard.spec.states import EndReason
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def assess(
 ) -> Assessment:
     """Scores `training_sample` and the holdout, writes `holdout.parquet` and `report.json` into `folder`.
 
-    `label` is the label of the sample (None without one). The task is the training's, so that a small holdout cannot change it.
-    Raises AttemptError `user_code` (score, evaluate) and `bad_label`.
+    `label` is the label of the sample (None without one). The task is the training's, so that a small holdout cannot
+    change it. Raises AttemptError `user_code` (score, evaluate) and `bad_label`.
     """
     warnings: list[str] = []
     train = _Split("train", training_sample, _scores_of(prepared, fitted.model, training_sample), label)
@@ -140,7 +141,7 @@ def _score_holdout(
 
 
 def _classes(model: Any, scores: NDArray[Any] | None, label: Any) -> tuple[Any, ...] | None:
-    """The classes behind scores: the model's own where they are the label's, else the label's where their number fits."""
+    """The model's own classes where the label's are among them, else the label's where their number fits the scores."""
     if scores is None or label is None:
         return None
     present = {plain(value) for value in np.unique(np.asarray(label)).tolist()}
@@ -175,7 +176,7 @@ def _evaluated(prepared: Prepared, split: _Split, classes: tuple[Any, ...] | Non
             task=task,
         )
     except Invalid as error:
-        reason = "bad_label" if error.code == "bad_label" else "user_code"
+        reason: EndReason = "bad_label" if error.code == "bad_label" else "user_code"
         raise AttemptError(reason, f"{split.name}: {error.message}", mend=error.mend, evidence=error.detail) from None
 
 
@@ -198,7 +199,7 @@ def _numbers(given: Mapping[str, Any], source: str, warnings: list[str]) -> dict
             raise AttemptError(
                 "user_code",
                 f"{source} must hold numbers by name; {name!r} is {_shown(value)}",
-                mend="return float(value) for each metric; put anything else into TrainResult(extra=…) or a file in artifacts",
+                mend="return float(value) for each metric; anything else belongs into TrainResult(extra=…)",
             )
         found[name] = float(number) if math.isfinite(number) else None
         if found[name] is None:

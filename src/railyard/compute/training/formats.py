@@ -1,4 +1,4 @@
-"""Native model files: XGBoost's .ubj and LightGBM's .txt, with what it takes to make the fitted object again from them."""
+"""Native model files: XGBoost's .ubj and LightGBM's .txt, and the way back from them to the fitted object."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ _NOT_FOR_SCORES = frozenset(
 _LIGHTGBM_DERIVED = frozenset(
     {"_Booster", "_le", "_classes", "_class_map", "_class_weight", "_evals_result", "_best_score"}
 )
-"""Fitted attributes of LightGBM's wrappers that are made again from the Booster and the classes, or that no score needs."""
+"""Fitted attributes of LightGBM's wrappers that are made again from the Booster and the classes, or that no score
+needs.
+"""
 
 
 class NotNative(Exception):

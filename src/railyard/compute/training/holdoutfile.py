@@ -16,8 +16,8 @@ from railyard.compute.workflows.frames import to_table
 def score_columns(scores: NDArray[Any], classes: Sequence[Any] | None) -> dict[str, NDArray[Any]]:
     """The columns that scores become.
 
-    (n,): `score`. (n, k) with classes: `score` (the highest), `predicted` (its class) and `score_<class>` for each. (n, k) without:
-    `score_0` and so on.
+    (n,): `score`. (n, k) with classes: `score` (the highest), `predicted` (its class) and `score_<class>` for each. (n,
+    k) without: `score_0` and so on.
     """
     if scores.ndim == 1:
         return {"score": scores}
@@ -29,7 +29,9 @@ def score_columns(scores: NDArray[Any], classes: Sequence[Any] | None) -> dict[s
 
 
 class HoldoutFile:
-    """Writes `holdout.parquet`; a column of the data that is called as one of ours keeps its values under `data.<name>`."""
+    """Writes `holdout.parquet`; a column of the data that is called as one of ours keeps its values under
+    `data.<name>`.
+    """
 
     def __init__(self, path: Path, classes: Sequence[Any] | None) -> None:
         self._path = path

@@ -15,7 +15,10 @@ from railyard.errors import AttemptError, nearest
 
 
 def label_of(split: Any, label: str, what: str) -> NDArray[Any]:
-    """The label of every row of a split, as its library has it. Raises AttemptError `user_code` where the split has no such column."""
+    """The label of every row of a split, as its library has it.
+
+    Raises AttemptError `user_code` where the split has no such column.
+    """
     parts = []
     for frame in chunks(split):
         there = columns_of(frame)
@@ -35,7 +38,9 @@ def first_labels(training: Any, label: str) -> NDArray[Any]:
 
 
 def check_training_label(values: NDArray[Any], label: str, *, whole: bool = True) -> None:
-    """Refuses missing or infinite labels, and a label with one value only. Raises AttemptError `bad_label` with the counts.
+    """Refuses missing or infinite labels, and a label with one value only.
+
+    Raises AttemptError `bad_label` with the counts.
 
     With `whole=False` the values are the beginning of a stream, which may be sorted: one value says nothing then.
     """
@@ -48,7 +53,7 @@ def check_training_label(values: NDArray[Any], label: str, *, whole: bool = True
         raise AttemptError(
             "bad_label",
             f"the label {label} has {named} values in {len(array)} training rows; expected a value in every row",
-            mend=f'add the filter {{"feature_name": "{label}", "predicate": "IsNotNull"}}, or drop the rows in preprocess',
+            mend=f"filter them out ({label} IsNotNull), or drop the rows in preprocess",
             evidence={"label": label, "rows": len(array), **counts},
         )
     distinct = np.unique(array)
@@ -66,8 +71,8 @@ def _no_label(frame: Any, label: str, there: list[str], what: str) -> AttemptErr
     if kind_of(frame) == "other":
         return AttemptError(
             "user_code",
-            f"{what} is a {type(frame).__module__}.{type(frame).__name__}, out of which the label {label} cannot be read",
-            mend="let fetch and preprocess return pandas, Polars or Arrow, or train without a label and define evaluate",
+            f"the label {label} cannot be read out of {what}, a {type(frame).__module__}.{type(frame).__name__}",
+            mend="let fetch and preprocess return pandas, Polars or Arrow; or name no label and define evaluate",
         )
     guess = nearest(label, there)
     return AttemptError(

@@ -31,7 +31,9 @@ def loaded_libraries() -> dict[str, str]:
 
 
 def framework_of(model: Any) -> tuple[str, str]:
-    """The library of a model's class and its version, such as `("scikit-learn", "1.9.1")`; `python` for a class of the user's own."""
+    """The library of a model's class and its version, such as `("scikit-learn", "1.9.1")`; `python` for a class of the
+    user's own.
+    """
     for kind in type(model).__mro__:
         owners = _owners().get(kind.__module__.split(".")[0])
         if owners:

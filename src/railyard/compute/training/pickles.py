@@ -16,8 +16,9 @@ PICKLE_FILE = "model.pkl"
 def save_pickle(model: Any, folder: Path) -> Saved:
     """Writes model.pkl. Raises AttemptError `serialization` that names the attribute in the way.
 
-    Classes of the project's own files are pickled by reference: whoever reads the file has loaded the workflow first (its module's name
-    is the same wherever the project lies). Classes of `__main__` and of functions are pickled by value, as cloudpickle does.
+    Classes of the project's own files are pickled by reference: whoever reads the file has loaded the workflow first
+    (its module's name is the same wherever the project lies). Classes of `__main__` and of functions are pickled by
+    value, as cloudpickle does.
     """
     import cloudpickle
 
@@ -32,7 +33,7 @@ def save_pickle(model: Any, folder: Path) -> Saved:
         raise AttemptError(
             "serialization",
             f"the model, a {type(model).__module__}.{type(model).__name__}, cannot be pickled{where}: {said(error)}",
-            mend="keep locks, connections, open files and generators out of the model, or define serialize and deserialize",
+            mend="keep locks, connections and open files out of the model, or define serialize and deserialize",
         ) from error
     return Saved("cloudpickle", Loader(kind="pickle", file=PICKLE_FILE), ("worker",))
 

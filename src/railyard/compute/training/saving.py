@@ -88,7 +88,10 @@ def write_bundle(
     spec: AttemptSpec,
     folder: Path,
 ) -> Bundle:
-    """Puts the manifest beside the model's files. Raises AttemptError `serialization` where the files make no bundle."""
+    """Puts the manifest beside the model's files.
+
+    Raises AttemptError `serialization` where the files make no bundle.
+    """
     framework, version = framework_of(model)
     try:
         return bundles.write(

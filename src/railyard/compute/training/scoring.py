@@ -21,8 +21,8 @@ from railyard.errors import AttemptError
 def score_frame(prepared: Prepared, model: Any, frame: Any) -> NDArray[Any] | None:
     """The scores of one frame of n rows: (n,) or (n, k).
 
-    None where the model cannot score, the workflow has no score of its own and there is no label: a forecast or an embedding need not.
-    Raises AttemptError `user_code`.
+    None where the model cannot score, the workflow has no score of its own and there is no label: a forecast or an
+    embedding need not. Raises AttemptError `user_code`.
     """
     workflow = prepared.workflow
     with user_code("score", prepared.project):
@@ -49,7 +49,9 @@ def score_frame(prepared: Prepared, model: Any, frame: Any) -> NDArray[Any] | No
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for BLAS, OpenMP and joblib: sums of floats then have one order, so that two processes agree to the last bit."""
+    """One thread for BLAS, OpenMP and joblib: sums of floats then have one order, so that two processes agree to the
+    last bit.
+    """
     from threadpoolctl import threadpool_limits
 
     with ExitStack() as stack:

@@ -34,7 +34,10 @@ class Splits:
 
 
 def fetch_splits(prepared: Prepared, access: DataAccess, scratch: Path) -> Splits:
-    """The splits after `fetch` and `preprocess`. Raises AttemptError: what the reader finds, `user_code`, `empty_train`, `empty_holdout`."""
+    """The splits after `fetch` and `preprocess`.
+
+    Raises AttemptError: what the reader finds, `user_code`, `empty_train`, `empty_holdout`.
+    """
     workflow, project = prepared.workflow, prepared.project
     reader = Reader(prepared.request, access, scratch=scratch, derived=workflow.derives)
     with user_code("fetch", project, only_with_user_frames=True):
@@ -46,8 +49,7 @@ def fetch_splits(prepared: Prepared, access: DataAccess, scratch: Path) -> Split
     _refuse_empty("empty_train", "the training split", training)
     if holdout is not None:
         _refuse_empty("empty_holdout", "the holdout", holdout)
-    slices = _kept_slices(prepared, fetched[1], holdout)
-    return Splits(training, holdout, reader.summary(), slices)
+    return Splits(training, holdout, _summary(prepared, reader), _kept_slices(prepared, fetched[1], holdout))
 
 
 def chunks(split: Any) -> Iterator[Any]:
@@ -85,6 +87,16 @@ def _first_rows(batches: Batches, most: int) -> Any:
         if rows >= most:
             break
     return Batches(lambda: iter(kept))
+
+
+def _summary(prepared: Prepared, reader: Reader) -> DataSummary | None:
+    """Counts and fingerprint; None where a fetch of the workflow's own read something else than the request names."""
+    try:
+        return reader.summary()
+    except AttemptError:
+        if overrides(type(prepared.workflow), "fetch"):
+            return None
+        raise
 
 
 def _preprocess(prepared: Prepared, split: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The line between the user's code and ours: whatever a hook raises leaves as `user_code`, with the user's own frames."""
+"""The line between the user's code and ours: what a hook raises leaves as `user_code`, with the user's own frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from railyard.errors import AttemptError
 
 @contextmanager
 def user_code(hook: str, project: Path, *, only_with_user_frames: bool = False) -> Iterator[None]:
-    """Turns what a hook raises into AttemptError `user_code` that names file and line of the innermost frame of the user's.
+    """Turns what a hook raises into AttemptError `user_code` that names file and line of the innermost frame of the
+    user's.
 
-    SystemExit counts: a hook must not end the worker. MemoryError is `out_of_memory`. AttemptErrors pass, and so does a full disk,
-    which is nobody's code. With `only_with_user_frames`, an exception that never went through the user's code passes as it is.
+    SystemExit counts: a hook must not end the worker. MemoryError is `out_of_memory`. AttemptErrors pass, and so does a
+    full disk, which is nobody's code. With `only_with_user_frames`, an exception that never went through the user's
+    code passes as it is.
     """
     try:
         yield

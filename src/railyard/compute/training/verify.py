@@ -24,7 +24,9 @@ from railyard.spec.request import TrainingRequest
 MOST_ROWS = 10_000
 """Rows that are scored again."""
 
-_STATE = "keep everything that score needs in the model itself: a new process has a new instance of the workflow and no globals of the training"
+_STATE = (
+    "keep everything that score needs in the model: a new process has a new instance of the workflow, and new globals"
+)
 
 
 class _Wanted(Record):
@@ -68,8 +70,8 @@ def store_sample(spec: AttemptSpec, prepared: Prepared, sample: Sample, folder: 
 def verify_saved(folder: Path, *, workflow: type[Workflow[Any]] | None = None) -> None:
     """Loads workflow and model from an attempt's folder, scores the stored rows, compares bit for bit (NaN equals NaN).
 
-    `workflow` spares the loading where the caller has the class (tests). Raises AttemptError `serialization` with the first row that
-    differs and both values; `user_code` where the workflow itself does not load.
+    `workflow` spares the loading where the caller has the class (tests). Raises AttemptError `serialization` with the
+    first row that differs and both values; `user_code` where the workflow itself does not load.
     """
     wanted = _Wanted.model_validate_json((folder / "verify.json").read_text(encoding="utf-8"))
     project = Path(wanted.project)
@@ -135,7 +137,8 @@ def _compare(expected: np.ndarray[Any, Any], got: Any) -> None:
     before, after = expected[row].tolist(), got[row].tolist()
     raise AttemptError(
         "serialization",
-        f"the saved model does not reproduce its scores: row {row} was {before!r} after training and is {after!r} in a new process",
+        f"the saved model does not reproduce its scores: row {row} was {before!r} after training, "
+        f"and is {after!r} in a new process",
         mend=f"{_STATE}; and score must not draw random numbers",
         step="save",
         evidence={"row": row, "rows": len(expected), "before": repr(before), "after": repr(after)},
@@ -143,7 +146,8 @@ def _compare(expected: np.ndarray[Any, Any], got: Any) -> None:
 
 
 def _dump(value: Any, path: Path) -> None:
-    # A pickle, because it alone keeps every dtype of every frame library (pandas categories, time zones, objects). It is written and
+    # A pickle, because it alone keeps every dtype of every frame library (pandas categories, time zones, objects). It
+    # is written and
     # read by one attempt, in a folder of its own, and never leaves it.
     with path.open("wb") as file:
         pickle.dump(value, file, protocol=pickle.HIGHEST_PROTOCOL)

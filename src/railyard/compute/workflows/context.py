@@ -11,7 +11,9 @@ from railyard.compute.workflows.reporter import Reporter
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to whatever sys.stderr is at that moment: the worker replaces it after the fork, tests replace it for each test."""
+    """Writes to whatever sys.stderr is at that moment: the worker replaces it after the fork, tests replace it for each
+    test.
+    """
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -52,7 +54,9 @@ class Context:
         self._refused: set[str] = set()
 
     def log_metric(self, name: str, value: float, step: int | None = None) -> None:
-        """Reports one point of a metric. Never raises and never blocks; what cannot be read as a number is dropped with one warning.
+        """Reports one point of a metric.
+
+        Never raises and never blocks; what cannot be read as a number is dropped with one warning.
 
         `value` is anything with a float in it (numpy and torch scalars too); NaN and infinities are shown as gaps.
         """

@@ -14,7 +14,7 @@ from railyard.compute.workflows.layout import python_files, relative, workflows_
 from railyard.compute.workflows.params import check_params_class, params_schema
 from railyard.compute.workflows.sources import classes_in, classes_in_source
 from railyard.compute.workflows.tracebacks import said, user_line, user_traceback
-from railyard.compute.workflows.workflow import DataFormat, Workflow, params_class
+from railyard.compute.workflows.workflow import DATA_FORMATS, Workflow, params_class
 from railyard.errors import AttemptError, ConfigurationError, nearest
 from railyard.spec.records import WorkflowInfo
 
@@ -25,8 +25,9 @@ IMPORT_SECONDS = 60.0
 def discover(folder: Path, *, timeout: float = IMPORT_SECONDS) -> list[WorkflowInfo]:
     """Every workflow class below the project's workflows folder, by name, and every file that does not load.
 
-    Each file is imported in a forked child of its own: one that raises, exits, crashes or hangs is listed with `broken` set to its
-    traceback and harms no other. A name that stands in two files is broken in both. A file without a workflow is not listed.
+    Each file is imported in a forked child of its own: one that raises, exits, crashes or hangs is listed with `broken`
+    set to its traceback and harms no other. A name that stands in two files is broken in both. A file without a
+    workflow is not listed.
     """
     project = Path(folder)
     found = [info for file in python_files(workflows_folder(project)) for info in _look(project, file, timeout)]
@@ -46,16 +47,17 @@ def load(folder: Path, name: str) -> type[Workflow[Any]]:
         raise _unknown(project, name)
     if len(files) > 1:
         raise AttemptError("user_code", _twins(name, [relative(project, file) for file in files]), step="prepare")
+    inside = relative(project, files[0])
     try:
         module = import_file(project, files[0])
         workflow = getattr(module, name, None)
-        _check(workflow, name, relative(project, files[0]))
+        _check(workflow, name, inside)
     except AttemptError:
         raise
     except (Exception, SystemExit) as error:
         raise AttemptError(
             "user_code",
-            f"{relative(project, files[0])} does not load: {said(error)} ({user_line(error, project) or 'outside the project'})",
+            f"{inside} does not load: {said(error)} ({user_line(error, project) or 'outside the project'})",
             mend="correct the file; `railyard workflow list` shows every file that does not load",
             step="prepare",
             traceback=user_traceback(error, project),
@@ -66,10 +68,10 @@ def load(folder: Path, name: str) -> type[Workflow[Any]]:
 
 def describe(workflow: type[Workflow[Any]], file: str) -> WorkflowInfo:
     """What lists show of a class. Raises ConfigurationError where its attributes or parameters do not hold."""
-    if workflow.data_format not in DataFormat.__args__:  # type: ignore[attr-defined]
+    if workflow.data_format not in DATA_FORMATS:
         raise ConfigurationError(
-            f'{workflow.__name__}.data_format is "{workflow.data_format}"; expected one of pandas, polars, arrow, batches',
-            mend=f'did you mean "{nearest(str(workflow.data_format), DataFormat.__args__) or "pandas"}"?',  # type: ignore[attr-defined]
+            f'{workflow.__name__}.data_format is "{workflow.data_format}"; expected one of {", ".join(DATA_FORMATS)}',
+            mend=f'did you mean "{nearest(str(workflow.data_format), DATA_FORMATS) or "pandas"}"?',
         )
     for attribute in ("features", "derives"):
         if isinstance(getattr(workflow, attribute), str):
@@ -167,7 +169,7 @@ def _check(workflow: Any, name: str, file: str) -> None:
     if not (isinstance(workflow, type) and issubclass(workflow, Workflow)):
         raise AttemptError(
             "user_code",
-            f"{name} in {file} is no workflow: expected a subclass of railyard.Workflow, got {type(workflow).__name__} {workflow!r:.80}",
+            f"{name} in {file} is no workflow: expected a subclass of railyard.Workflow, got {repr(workflow)[:80]}",
             step="prepare",
         )
     if inspect.isabstract(workflow):

@@ -1,4 +1,7 @@
-"""The few things the platform does to a frame, whichever library it is of. Imports no pandas and no pyarrow before a frame is there."""
+"""The few things the platform does to a frame, whichever library it is of.
+
+Imports no pandas and no pyarrow before a frame is there.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,9 @@ def has_nulls(frame: Any, name: str) -> bool:
 
 
 def for_model(frame: Any) -> Any:
-    """A frame that scikit-learn, XGBoost and LightGBM read: Arrow becomes pandas, or Polars where pandas is not installed."""
+    """A frame that scikit-learn, XGBoost and LightGBM read: Arrow becomes pandas, or Polars where pandas is not
+    installed.
+    """
     if kind_of(frame) != "arrow":
         return frame
     if importlib.util.find_spec("pandas") is not None:

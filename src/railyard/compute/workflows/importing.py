@@ -15,13 +15,14 @@ from railyard.compute.workflows.layout import relative, workflows_folder
 def import_file(project: Path, file: Path) -> ModuleType:
     """The module of a file; a second call answers the same module. Raises whatever the file raises.
 
-    The project's root comes first on sys.path, so that its helper modules are found, and its workflows folder last, where it can hide
-    no library. The module's name holds a hash of the path inside the project: two files of one name never meet, and a pickle that
-    names the module finds it again in another process, wherever the project lies there.
+    The project's root comes first on sys.path, so that its helper modules are found, and its workflows folder last,
+    where it can hide no library. The module's name holds a hash of the path inside the project: two files of one name
+    never meet, and a pickle that names the module finds it again in another process, wherever the project lies there.
     """
     _open_path(project)
     inside = relative(project, file)
-    name = f"railyard_workflow_{hashlib.sha256(inside.encode()).hexdigest()[:8]}_{re.sub(r'[^A-Za-z0-9_]', '_', file.stem)}"
+    digest = hashlib.sha256(inside.encode()).hexdigest()[:8]
+    name = f"railyard_workflow_{digest}_{re.sub(r'[^A-Za-z0-9_]', '_', file.stem)}"
     loaded = sys.modules.get(name)
     if loaded is not None and Path(str(loaded.__file__)).resolve() == file.resolve():
         return loaded

@@ -26,9 +26,9 @@ class Ended:
 def call_isolated(function: Callable[[], Any], timeout: float) -> Ended:
     """Runs `function` in a forked child and answers its JSON value.
 
-    The child is a process group of its own and is killed, with its children, after `timeout` seconds. What it prints is kept apart
-    and shown only where it died. The caller must be able to fork: it has started no threads that hold locks and used no library that
-    a fork breaks (Polars, OpenMP).
+    The child is a process group of its own and is killed, with its children, after `timeout` seconds. What it prints is
+    kept apart and shown only where it died. The caller must be able to fork: it has started no threads that hold locks
+    and used no library that a fork breaks (Polars, OpenMP).
     """
     with tempfile.TemporaryFile() as printed:
         reading, writing = os.pipe()
@@ -79,7 +79,8 @@ def _child(function: Callable[[], Any], writing: int, printed: int) -> NoReturn:
 
 def _read_all(reading: int, timeout: float) -> bytes | None:
     """Everything until the pipe closes; None where that takes too long."""
-    until, parts = time.monotonic() + timeout, []
+    until = time.monotonic() + timeout
+    parts: list[bytes] = []
     while True:
         left = until - time.monotonic()
         if left <= 0 or not select.select([reading], [], [], left)[0]:

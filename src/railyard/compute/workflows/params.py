@@ -1,4 +1,6 @@
-"""A workflow's parameters: from the request's free-form custom_params to a typed dataclass, or to a mapping that also reads as attributes."""
+"""A workflow's parameters: from the request's free-form custom_params to a typed dataclass, or to a mapping that also
+reads as attributes.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ def field(
     choices: Sequence[Any] | None = None,
     description: str | None = None,
 ) -> Any:
-    """One parameter of a parameter dataclass: its default (without one it is required), bounds, choices and description.
+    """One parameter of a parameter dataclass: its default (without one it is required), bounds, choices and
+    description.
 
     A default that can change (a list, a dict, another dataclass) is copied for every instance.
     """
@@ -47,7 +50,9 @@ def field(
 
 
 class FreeParams(dict[str, Any]):
-    """custom_params as they were sent, for a workflow without a parameter dataclass: `params["depth"]` and `params.depth` alike."""
+    """custom_params as they were sent, for a workflow without a parameter dataclass: `params["depth"]` and
+    `params.depth` alike.
+    """
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -90,7 +95,8 @@ def params_schema(kind: type) -> JsonObject:
 def convert(kind: type | None, given: Mapping[str, Any]) -> Any:
     """custom_params as an instance of the dataclass, or untouched as FreeParams where there is none.
 
-    Types are strict: "6" is no integer and 6.5 is none either. Raises Invalid `invalid_params`, one FieldProblem for each bad key.
+    Types are strict: "6" is no integer and 6.5 is none either. Raises Invalid `invalid_params`, one FieldProblem for
+    each bad key.
     """
     if kind is None:
         return FreeParams(copy.deepcopy(dict(given)))
@@ -106,7 +112,8 @@ def convert(kind: type | None, given: Mapping[str, Any]) -> Any:
 
 def _adapter(kind: type) -> TypeAdapter[tuple[Any]]:
     # The configuration reaches the dataclass only through a container: a stdlib dataclass takes none of its own.
-    return TypeAdapter(tuple[kind], config=ConfigDict(extra="forbid", strict=True))  # type: ignore[valid-type]
+    one: Any = tuple.__class_getitem__(kind)
+    return TypeAdapter(one, config=ConfigDict(extra="forbid", strict=True))
 
 
 def _invalid(problems: list[FieldProblem]) -> Invalid:

@@ -1,4 +1,7 @@
-"""How a training tells the outside what it does. Reporting never raises and never blocks: telemetry must not kill a training."""
+"""How a training tells the outside what it does.
+
+Reporting never raises and never blocks: telemetry must not kill a training.
+"""
 
 from __future__ import annotations
 

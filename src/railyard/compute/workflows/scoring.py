@@ -17,8 +17,9 @@ class CannotScore(Exception):
 def default_score(model: Any, df: Any, features: list[str], label: str | None) -> NDArray[Any]:
     """Scores of n rows: (n,), or (n, k) by class.
 
-    Asks for `predict_proba` (the positive class of two), then `decision_function`, then `predict`; XGBoost's and LightGBM's Booster
-    by `predict`. Sees the columns in `features`, or all but the label where none are named. Raises CannotScore.
+    Asks for `predict_proba` (the positive class of two), then `decision_function`, then `predict`; XGBoost's and
+    LightGBM's Booster by `predict`. Sees the columns in `features`, or all but the label where none are named. Raises
+    CannotScore.
     """
     inputs = for_model(_inputs(df, features, label))
     library, name = type(model).__module__.split(".")[0], type(model).__name__
@@ -45,8 +46,8 @@ def _inputs(df: Any, features: list[str], label: str | None) -> Any:
     missing = [name for name in wanted if name not in there]
     if missing:
         raise CannotScore(
-            f"the frame has no column {', '.join(missing)} (it holds {', '.join(there)}); where preprocess replaces features, "
-            "define score(self, model, df) in the workflow"
+            f"the frame has no column {', '.join(missing)} (it holds {', '.join(there)}); "
+            "where preprocess replaces features, define score(self, model, df) in the workflow"
         )
     return select(df, wanted) if wanted != there else df
 

@@ -1,4 +1,4 @@
-"""Which workflow classes stand in which file, read from the syntax tree: nothing is imported, standard library alone."""
+"""Which workflow classes stand in which file, read from the syntax tree: nothing is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base class of every workflow: a user's Python class that turns training data and parameters into a fitted model."""
+"""The base class of every workflow: a user's Python class that turns data and parameters into a fitted model."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal
+from typing import Any, ClassVar, Generic, Literal, get_args
 
 from typing_extensions import TypeVar
 
 from railyard.compute.data.frames import convert
+from railyard.compute.data.reader import Reader
 from railyard.compute.workflows.batches import Batches
 from railyard.compute.workflows.context import Context
 from railyard.compute.workflows.outcome import TrainResult
@@ -19,6 +20,7 @@ from railyard.compute.workflows.scoring import default_score
 
 Params = TypeVar("Params", default=Any)
 DataFormat = Literal["pandas", "polars", "arrow", "batches"]
+DATA_FORMATS: tuple[str, ...] = get_args(DataFormat)
 
 BATCH_ROWS = 65_536
 """Rows of one batch with `data_format = "batches"`; the last of a row group may be shorter."""
@@ -27,13 +29,13 @@ BATCH_ROWS = 65_536
 class Workflow(ABC, Generic[Params]):
     """Subclass it, implement `train`, put the file under `workflows/`.
 
-    Hooks run in this order: `fetch`, `preprocess` (on each split), `train`, `score` and `evaluate` (on each split), `serialize`,
-    and in a second process `deserialize` and `score`, which must reproduce the scores bit for bit. Only `train` is required.
-    What `score` needs must be in the model: the second process has a new instance of the workflow.
+    Hooks run in this order: `fetch`, `preprocess` (on each split), `train`, `score` and `evaluate` (on each split),
+    `serialize`, and in a second process `deserialize` and `score`, which must reproduce the scores bit for bit. Only
+    `train` is required. What `score` needs must be in the model: the second process has a new instance of the workflow.
 
-    Before the first hook an instance has `features` (list of column names, may be empty), `label` (column name or None), `params`
-    (an instance of the dataclass in `Workflow[…]`, or the request's custom_params as a mapping that also reads as attributes) and
-    `context` (job_id, logger, log_metric, progress, scratch, seed).
+    Before the first hook an instance has `features` (list of column names, may be empty), `label` (column name or
+    None), `params` (an instance of the dataclass in `Workflow[…]`, or the request's custom_params as a mapping that
+    also reads as attributes) and `context` (job_id, logger, log_metric, progress, scratch, seed).
     """
 
     features: Sequence[str] = ()
@@ -41,21 +43,26 @@ class Workflow(ABC, Generic[Params]):
     label: str | None = None
     """Class attribute: the label where the request names none."""
     data_format: ClassVar[DataFormat] = "pandas"
-    """What frames are: pandas, Polars, Arrow tables, or `batches` (an iterable of Arrow record batches, larger than memory)."""
+    """What frames are: pandas, Polars, Arrow tables, or `batches` (an iterable of Arrow record batches, larger than
+    memory).
+    """
     derives: ClassVar[tuple[str, ...]] = ()
     """Columns that `preprocess` adds; they need not be in the source."""
 
     params: Params
     context: Context
 
-    def fetch(self, reader: Any) -> tuple[Any, Any]:
+    def fetch(self, reader: Reader) -> tuple[Any, Any]:
         """The training split and the holdout (None without one). Override it to read otherwise.
 
-        `reader` has projection, filters and split applied: `reader.fetch()`, `reader.batches(split, rows)`, `reader.schema()`.
+        `reader` has projection, filters and split applied: `reader.fetch()`, `reader.batches(split, rows)`,
+        `reader.schema()`.
         """
         if self.data_format == "batches":
-            holdout = Batches(partial(reader.batches, "holdout", BATCH_ROWS)) if reader.has_holdout else None
-            return Batches(partial(reader.batches, "training", BATCH_ROWS)), holdout
+            holdout = Batches(partial(reader.batches, "holdout", BATCH_ROWS))
+            return Batches(
+                partial(reader.batches, "training", BATCH_ROWS)
+            ), holdout if reader.summary().rows_holdout else None
         found = reader.fetch()
         training = convert(found.training, self.data_format)
         return training, None if found.holdout is None else convert(found.holdout, self.data_format)
@@ -66,7 +73,10 @@ class Workflow(ABC, Generic[Params]):
 
     @abstractmethod
     def train(self, training: Any, holdout: Any) -> Any:
-        """Fits and returns the model, `(model, eval_frame)`, or a TrainResult. `holdout` is None where the request asks for none."""
+        """Fits and returns the model, `(model, eval_frame)`, or a TrainResult.
+
+        `holdout` is None where the request asks for none.
+        """
 
     def score(self, model: Any, df: Any) -> Any:
         """One score for each row of `df`, shape (n,), or (n, classes). Binary: high means positive."""
