@@ -1,4 +1,4 @@
-"""Logs of the server: JSON lines for machines in a file, one escaped line each for people on the terminal. No secret passes."""
+"""Logs of the server: JSON lines in a file for machines, one escaped line each on the terminal. No secret passes."""
 
 from __future__ import annotations
 

@@ -114,8 +114,8 @@ def from_validation(problems: Sequence[Any]) -> Invalid:
 
 
 def _field(problem: Mapping[str, Any]) -> FieldProblem:
-    where, *inner = [str(part) for part in problem["loc"]] or ["$"]
-    path = ".".join(inner) if where == "body" and inner else ".".join([where, *inner])
+    where, *inner = problem["loc"] or ("$",)
+    path = _path(inner) if where == "body" and inner else _path([where, *inner])
     if problem["type"] == "missing":
         return FieldProblem(path=path, expected="a value (it is required)", got="nothing")
     if problem["type"] == "extra_forbidden":
@@ -129,6 +129,13 @@ def _field(problem: Mapping[str, Any]) -> FieldProblem:
     for prefix in ("Value error, ", "Input should be ", "Input should "):
         expected = expected.removeprefix(prefix)
     return FieldProblem(path=path, expected=expected, got=_shown(got))
+
+
+def _path(parts: Sequence[int | str]) -> str:
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
 
 
 def _shown(value: Any) -> str:

@@ -7,7 +7,8 @@ which has the class itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from railyard.errors import Invalid, nearest
@@ -23,6 +24,13 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "null": (type(None),),
 }
+
+_BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
+    ("minimum", "at least", operator.ge),
+    ("maximum", "at most", operator.le),
+    ("exclusiveMinimum", "more than", operator.gt),
+    ("exclusiveMaximum", "less than", operator.lt),
+)
 
 
 def check_params(schema: Mapping[str, Any] | None, params: Mapping[str, Any]) -> None:
@@ -81,14 +89,9 @@ def _outside(schema: Mapping[str, Any], value: Any, path: str) -> Iterator[Field
         yield FieldProblem(path=path, expected=expected, got=_shown(value), nearest=close)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    for keyword, words, holds in (
-        ("minimum", "at least", lambda bound: value >= bound),
-        ("maximum", "at most", lambda bound: value <= bound),
-        ("exclusiveMinimum", "more than", lambda bound: value > bound),
-        ("exclusiveMaximum", "less than", lambda bound: value < bound),
-    ):
+    for keyword, words, holds in _BOUNDS:
         bound = schema.get(keyword)
-        if isinstance(bound, int | float) and not holds(bound):
+        if isinstance(bound, int | float) and not holds(value, bound):
             yield FieldProblem(path=path, expected=f"{words} {bound:g}", got=_shown(value), nearest=f"{bound:g}")
 
 
