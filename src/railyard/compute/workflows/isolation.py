@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import select
@@ -38,7 +39,7 @@ def call_isolated(function: Callable[[], Any], timeout: float) -> Ended:
             _child(function, writing, printed.fileno())
         os.close(writing)
         try:
-            raw = _read_all(reading, timeout)
+            raw = _answer(pid, reading, timeout)
         finally:
             os.close(reading)
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -63,6 +64,7 @@ def _child(function: Callable[[], Any], writing: int, printed: int) -> NoReturn:
             os.dup2(printed, descriptor)
         sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+        faulthandler.enable(file=2, all_threads=False)  # a crash leaves the line it happened in
         answer = json.dumps(function()).encode()
         sent = 0
         while sent < len(answer):
@@ -77,17 +79,38 @@ def _child(function: Callable[[], Any], writing: int, printed: int) -> NoReturn:
         os._exit(code & 255)
 
 
-def _read_all(reading: int, timeout: float) -> bytes | None:
-    """Everything until the pipe closes; None where that takes too long."""
+def _answer(pid: int, reading: int, timeout: float) -> bytes | None:
+    """Everything the child wrote until it ended; None where that takes too long.
+
+    Its end counts, not the end of the pipe: a process it started may hold the pipe for ever.
+    """
     until = time.monotonic() + timeout
     parts: list[bytes] = []
+    ending = os.pidfd_open(pid)
+    os.set_blocking(reading, False)
+    waiting = [reading, ending]
+    try:
+        while True:
+            ready = select.select(waiting, [], [], max(0.0, until - time.monotonic()))[0]
+            if not ready:
+                return None
+            if not _drain(reading, parts):
+                waiting = [ending]
+            if ending in ready:
+                return b"".join(parts)
+    finally:
+        os.close(ending)
+
+
+def _drain(reading: int, parts: list[bytes]) -> bool:
+    """Reads what is there; False once the pipe is closed."""
     while True:
-        left = until - time.monotonic()
-        if left <= 0 or not select.select([reading], [], [], left)[0]:
-            return None
-        part = os.read(reading, 65536)
+        try:
+            part = os.read(reading, 65536)
+        except BlockingIOError:
+            return True
         if not part:
-            return b"".join(parts)
+            return False
         parts.append(part)
 
 

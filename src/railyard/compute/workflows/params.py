@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import types
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -157,21 +158,29 @@ def _shown(value: Any) -> str:
 
 def _names_at(kind: type, location: tuple[int | str, ...]) -> list[str]:
     """The parameter names that the dataclass knows at a place inside it."""
-    current: Any = kind
+    hint: Any = kind
     for part in location:
-        if dataclasses.is_dataclass(current) and isinstance(current, type):
-            current = typing.get_type_hints(current).get(str(part))
-        current = next(_dataclasses_in(current), current)
-    if not (dataclasses.is_dataclass(current) and isinstance(current, type)):
-        return []
-    return [one.name for one in dataclasses.fields(current) if one.init]
+        hint = _below(hint, part)
+    found = next((one for one in _options(hint) if dataclasses.is_dataclass(one)), None)
+    return [one.name for one in dataclasses.fields(found) if one.init] if found is not None else []
 
 
-def _dataclasses_in(hint: Any) -> typing.Iterator[Any]:
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        yield hint
-    for argument in typing.get_args(hint):
-        yield from _dataclasses_in(argument)
+def _below(hint: Any, part: int | str) -> Any:
+    """The type behind a key or an index of a type; None where it has none."""
+    for option in _options(hint):
+        if dataclasses.is_dataclass(option) and isinstance(option, type):
+            return typing.get_type_hints(option).get(str(part))
+        arguments = [one for one in typing.get_args(option) if one is not Ellipsis]
+        if arguments:
+            return arguments[-1] if isinstance(part, str) else arguments[0]
+    return None
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    """The members of a union; any other type alone."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return typing.get_args(hint)
+    return (hint,)
 
 
 def _outside_choices(value: Any, path: str) -> typing.Iterator[FieldProblem]:
