@@ -28,7 +28,7 @@ def template_folder() -> Path:
 
 
 def write_template(target: Path) -> list[Path]:
-    """Copies the demo project into a folder, made where it is missing; returns the files written, in order of their names.
+    """Copies the demo project into a folder, made where it is missing; returns the files written, in order of name.
 
     Nothing is overwritten: raises Conflict, before anything is written, where a file is there already.
     """

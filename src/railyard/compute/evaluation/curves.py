@@ -53,8 +53,8 @@ def calibration(label: NDArray[Any], score: Floats, bins: int = 10) -> Json:
     """
     if not len(score):
         return {"low": [], "high": [], "n": [], "score": [], "label": []}
-    edges = np.unique(np.quantile(score, np.linspace(0, 1, bins + 1), method="inverted_cdf"))
-    place = np.searchsorted(edges[1:-1], score, side="left") if len(edges) > 2 else np.zeros(len(score), dtype=np.int64)
+    last = [(len(score) * part + bins - 1) // bins - 1 for part in range(1, bins)]
+    place = np.searchsorted(np.unique(np.sort(score)[last]), score, side="left")
     count = np.bincount(place)
     filled = np.flatnonzero(count)
     low = np.full(len(count), np.inf)
