@@ -107,7 +107,7 @@ class Client:
         )
         if dry_run:
             return self.jobs.plan(draft.text)
-        return self.jobs.submit(draft.text, idempotency_key=idempotency_key or uuid.uuid4().hex)
+        return self.jobs.submit(draft.text, idempotency_key=idempotency_key or new_key())
 
     def prepare(
         self,
@@ -119,7 +119,10 @@ class Client:
         overrides: Mapping[str, Any] | None = None,
     ) -> Draft:
         """The request as `train` would send it; its code project is sent along, what that leaves out is warned of."""
-        draft = amended(load(request), custom_params, compute_resource, overrides)
+        return self.send_code(amended(load(request), custom_params, compute_resource, overrides), code)
+
+    def send_code(self, draft: Draft, code: str | Path | None = None) -> Draft:
+        """Sends the code project that belongs to a request, and names it in the request."""
         folder = code if code is not None else draft.folder if "code" not in draft.value else None
         if folder is None:
             return draft
@@ -132,7 +135,7 @@ class Client:
                 raise
             return draft
         for warning in packed.warnings:
-            warnings.warn(warning, stacklevel=3)
+            warnings.warn(warning, stacklevel=4)
         return draft.with_code(self.code.upload(packed).code_id)
 
 
@@ -147,3 +150,8 @@ def amended(
     for name, value in (custom_params or {}).items():
         draft = draft.replaced(("train", "custom_params", name), value)
     return draft.replaced(("compute_resource",), compute_resource) if compute_resource else draft
+
+
+def new_key() -> str:
+    """A fresh idempotency key: what makes a submit safe to send again."""
+    return uuid.uuid4().hex

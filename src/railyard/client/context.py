@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from railyard.errors import ConfigurationError
+from railyard.errors import ConfigurationError, NotFound, nearest
 
 DEFAULT_URL = "http://127.0.0.1:8787"
 LOCAL = "local"
@@ -124,6 +124,16 @@ def resolve(url: str | None = None, token: str | None = None, *, environ: Mappin
         return Target(url, url_from, environ["RAILYARD_TOKEN"], "RAILYARD_TOKEN", name)
     kept = contexts.known[name].token if name else None
     return Target(url, url_from, kept, f"{path}, context {name}" if kept else "nowhere", name)
+
+
+def unknown(name: str, contexts: Contexts) -> NotFound:
+    """What to raise for a context that is not there."""
+    near = nearest(name, contexts.known)
+    return NotFound(
+        f"there is no context {name}",
+        why=f"there are {', '.join(contexts.known)}" if contexts.known else "there is none yet",
+        mend=f"railyard context use {near}" if near else "railyard login URL",
+    )
 
 
 def _same(one: str, other: str) -> bool:

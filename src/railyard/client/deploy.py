@@ -54,18 +54,20 @@ class Code:
 
     def deploy(
         self,
-        folder: str | Path = ".",
+        project: str | Path | PackedCode = ".",
         *,
         version: str | None = None,
         timeout: float | str | None = "30m",
         progress: Callable[[CodeVersion], None] | None = None,
     ) -> CodeVersion:
-        """Sends a code project, makes it what plain requests run, and waits until its runtime is built.
+        """Sends a code project (a folder, or what `pack` made of it) and makes it what plain requests run.
+
+        Waits until its runtime is built.
 
         `timeout` None does not wait. `progress` is called with every state seen. Raises Refused with uv's own words
         when the runtime cannot be built, Conflict when a workflow's name belongs to another project, and Timeout.
         """
-        code_id = self.upload(folder).code_id
+        code_id = self.upload(project).code_id
         body = {"version": version} if version else {}
         answer = self._transport.request("POST", f"{_path(code_id)}/deploy", json=body, retry=2, timeout=120)
         found = CodeVersion.model_validate_json(answer.content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -54,7 +54,7 @@ class Jobs:
     def list(
         self,
         *,
-        state: str | None = None,
+        state: str | Sequence[str] | None = None,
         reason: str | None = None,
         owner: str | None = None,
         project: str | None = None,
@@ -62,13 +62,18 @@ class Jobs:
         model_name: str | None = None,
         workflow_name: str | None = None,
         compute_resource: str | None = None,
+        node: str | None = None,
+        code: str | None = None,
         since: str | datetime | None = None,
         labels: Mapping[str, str] | None = None,
         limit: int | None = None,
     ) -> Pager[Job]:
-        """Jobs, newest first. `since` is an instant or a length of time such as `"7d"`; `limit` ends the list early."""
+        """Jobs, newest first; every filter given must hold, and one of the states.
+
+        `since` is an instant or a length of time such as `"7d"`; `limit` ends the list early.
+        """
         query: dict[str, Any] = {
-            "state": state,
+            "state": [state] if isinstance(state, str) else list(state or ()) or None,
             "reason": reason,
             "owner": owner,
             "project": project,
@@ -76,6 +81,8 @@ class Jobs:
             "model_name": model_name,
             "workflow_name": workflow_name,
             "compute_resource": compute_resource,
+            "node": node,
+            "code": code,
             "since": durations.moment(since).isoformat() if since is not None else None,
             "label": [f"{name}={value}" for name, value in (labels or {}).items()] or None,
         }
@@ -167,27 +174,22 @@ class Jobs:
 
         `tail` starts that many lines before the end, `after` behind a line's number. All filters may be combined.
         """
-        filters: Query = {
-            "attempt": attempt,
-            "source": source,
-            "search": search,
-            "since": durations.moment(since).isoformat() if since is not None else None,
-        }
-        cursor, first = after, True
+        filters = self._log_filters(attempt, source, search, since)
+        page = self.log_page(job_id, after=after, tail=tail, **filters)
         while True:
-            query: Query = {**filters, "after": cursor, "limit": _LINES, "tail": tail if first else None}
-            page = LogPage.model_validate_json(self._read(job_id, "/logs", query).content)
             yield from page.lines
-            done = not page.lines or page.next == cursor
-            cursor, first = page.next, False
-            if page.complete and done:
-                return
-            if done or (tail is not None and len(page.lines) < _LINES):
+            if page.complete or not page.lines:
                 break
-        if follow:
+            page = self.log_page(job_id, after=page.next, **filters)
+        if follow and not page.complete:
             path = f"/v1/jobs/{_part(job_id)}/logs/stream"
-            for event in follow_stream(self._transport, path, query=filters, after=cursor):
+            for event in follow_stream(self._transport, path, query=filters, after=page.next):
                 yield NumberedLine.model_validate(event.data)
+
+    def log_page(self, job_id: str, *, after: int | None = None, tail: int | None = None, **filters: Any) -> LogPage:
+        """One read of the log: the lines behind `after`, as many as the server hands out at once."""
+        query: Query = {**filters, "after": after, "tail": tail, "limit": _LINES}
+        return LogPage.model_validate_json(self._read(job_id, "/logs", query).content)
 
     def artifacts(self, job_id: str) -> tuple[Artifact, ...]:
         """The files of the attempt that succeeded."""
@@ -215,6 +217,17 @@ class Jobs:
         """Two or more jobs side by side."""
         answer = self._transport.request("GET", "/v1/jobs/compare", query={"job": list(job_ids)})
         return Comparison.model_validate_json(answer.content)
+
+    @staticmethod
+    def _log_filters(
+        attempt: int | None, source: Source | None, search: str | None, since: str | datetime | None
+    ) -> dict[str, Any]:
+        return {
+            "attempt": attempt,
+            "source": source,
+            "search": search,
+            "since": durations.moment(since).isoformat() if since is not None else None,
+        }
 
     def _job(self, record: Mapping[str, Any]) -> Job:
         return Job.bound(record, self)

@@ -1,0 +1,1 @@
+"""One file per command (or per small group); imported only when it runs."""

@@ -1,0 +1,132 @@
+"""railyard train"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from railyard.cli import lazy, values, words
+from railyard.cli.app import App, pass_app
+from railyard.cli.follow import follow as follow_job
+from railyard.cli.groups import command
+from railyard.cli.local import run_local
+
+if TYPE_CHECKING:
+    from railyard.client.requests import Draft
+    from railyard.spec.records import Plan
+
+
+@command(
+    "train",
+    examples=[
+        "railyard train request.json5 --follow",
+        "railyard train request.json5 -p max_depth=8 --compute HIGH_MEMORY",
+        "railyard train request.json5 --set data.holdout_sampling=null --dry-run",
+        "railyard train request.json5 --local",
+    ],
+    short_help="Train a model from a request.",
+)
+@click.argument("request_file", metavar="FILE")
+@click.option("-p", "--param", "params", multiple=True, metavar="K=V", help="Set one of custom_params: JSON, or text.")
+@click.option("--compute", metavar="CLASS", help="The compute class: compute_resource.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="PATH=VALUE", help="Set any value of the request: data.date_column=day."
+)
+@click.option("--code", metavar="DIR|CODE", help="The code to run: a project's folder, a code id, or project@version.")
+@click.option("--dry-run", is_flag=True, help="Show what would run, read, take and cost; submit nothing.")
+@click.option("-f", "--follow", is_flag=True, help="Show steps and log until it ends; exit with the job's own code.")
+@click.option("--local", is_flag=True, help="Run it here, in one process, without a server.")
+@click.option("--out", type=click.Path(path_type=Path), help="With --local: where artifacts go.")
+@click.option("--idempotency-key", metavar="KEY", help="A second submit with the same key is the first job.")
+@pass_app
+def train(
+    app: App,
+    request_file: str,
+    params: tuple[str, ...],
+    compute: str | None,
+    sets: tuple[str, ...],
+    code: str | None,
+    dry_run: bool,
+    follow: bool,
+    local: bool,
+    out: Path | None,
+    idempotency_key: str | None,
+) -> int:
+    """Train a model from the JSON request in FILE (- reads stdin). `//` comments are welcome.
+
+    The code project that FILE lies in (a folder with workflows/) is sent along, unless --code or the request names
+    another one.
+    """
+    if out and not local:
+        raise click.UsageError("--out belongs to --local")
+    draft = _changed(_source(request_file), values.pairs(params, "-p"), compute, values.pairs(sets, "--set"))
+    if local:
+        return run_local(app, draft, code, out)
+    text = _with_code(app, draft, code).text
+    if dry_run:
+        plan = app.client.jobs.plan(text)
+        if app.out.json:
+            app.out.resource(lazy.spec.dump(plan))
+        else:
+            _show(app, plan)
+        return 0
+    job = app.client.jobs.submit(text, idempotency_key=idempotency_key or lazy.client.new_key())
+    if follow:
+        app.out.talk(f"{job.job_id} submitted · {job.url}")
+        return follow_job(app, job)
+    if app.out.json:
+        app.out.resource(lazy.spec.dump(job))
+        return 0
+    app.out.line(job.job_id)
+    app.out.talk(f"{job.url}\nfollow: railyard job watch {job.job_id} · log: railyard job logs {job.job_id} -f")
+    return 0
+
+
+def _source(request_file: str) -> Any:
+    if request_file == "-":
+        text = sys.stdin.read()
+        return text if text.lstrip().startswith(("{", "//")) else "{" + text
+    return Path(request_file)
+
+
+def _changed(source: Any, params: dict[str, Any], compute: str | None, sets: dict[str, Any]) -> Draft:
+    draft = lazy.client.amended(lazy.requests.load(source), params, compute)
+    for path, value in sets.items():
+        draft = draft.replaced(tuple(path.split(".")), value)
+    return draft
+
+
+def _with_code(app: App, draft: Draft, code: str | None) -> Draft:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sent = app.client.send_code(draft, code)
+    for warning in caught:
+        app.out.note(f"{app.out.ink('note:', 'busy')}  {warning.message}")
+    return sent
+
+
+def _show(app: App, plan: Plan) -> None:
+    out = app.out
+    rows = [
+        (
+            "runs",
+            f"{plan.code or 'no code'} on {plan.compute_resource} ({plan.cpu:g} cpu, {words.size(plan.memory_bytes)})",
+        ),
+        ("reads", f"{words.count(plan.rows_total)} rows, at most {words.count(plan.rows_estimated)} after the filters"),
+        ("bytes", words.size(plan.bytes_estimated) if plan.bytes_estimated is not None else "–"),
+        (
+            "takes",
+            f"{words.took(plan.seconds_estimated)} (median of {plan.jobs_seen} jobs)" if plan.jobs_seen else "unknown",
+        ),
+        ("costs", lazy.html.money(plan.cost)),
+        ("queue", f"{plan.queue_position} before it" if plan.queue_position else "starts at once"),
+        ("columns", ", ".join(f"{name} {kind}" for name, kind in plan.columns.items())),
+        *(("warning", text) for text in plan.warnings),
+    ]
+    for name, text in rows:
+        out.line(f"{out.ink(f'{name:<8}', 'faint')} {text}")
+    out.talk("nothing was submitted")

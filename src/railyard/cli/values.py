@@ -1,0 +1,32 @@
+"""`k=v` on the command line: v is JSON where it can be read as such, else text. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+
+def pairs(given: Iterable[str], option: str) -> dict[str, Any]:
+    """`-p max_depth=6 -p name=x`. Raises UsageError for one without `=`."""
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise click.UsageError(f"{option} {text!r}: expected NAME=VALUE")
+        found[name.strip()] = parsed(value)
+    return found
+
+
+def parsed(text: str) -> Any:
+    """JSON (numbers, true, null, lists, objects, quoted text), or the text itself."""
+    try:
+        return json.loads(text, parse_constant=_not_json)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _not_json(name: str) -> Any:
+    raise ValueError(name)
