@@ -16,7 +16,7 @@ from railyard.version import __version__
 _PACKAGE = Path(railyard.__file__).resolve().parent
 _PARTS = (
     "__init__.py", "version.py", "errors.py", "settings.py", "validation.py",
-    "spec", "client", "artifacts", "bundles", "compute", "testing",
+    "spec", "client", "artifacts", "bundles", "compute",
 )  # fmt: skip
 """Neither the control plane nor the CLI: a runtime must not need their libraries."""
 _CORE = frozenset({"httpx2", "pydantic"})

@@ -97,12 +97,19 @@ class Runtimes:
             found = self.find(want.key)
             if not found:
                 # No marker means that an earlier build did not end: nothing in the folder can be trusted.
-                await asyncio.to_thread(shutil.rmtree, self._folder / want.key, ignore_errors=True)
-                await self._build(want)
+                await self._clear(want.key)
+                try:
+                    await self._build(want)
+                except RuntimeBroken:
+                    await self._clear(want.key)
+                    raise
                 found = self.find(want.key)
         if not found:
             raise RuntimeBroken(f"the runtime {want.key} was built, but its interpreter does not start")
         return found
+
+    async def _clear(self, key: str) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._folder / key, ignore_errors=True)
 
     async def _build(self, want: Wanted) -> None:
         folder, python = self._folder / want.key, str(self._python(want.key))
@@ -153,7 +160,8 @@ class Runtimes:
 
     @staticmethod
     def _words(log: str, begun: int) -> str:
-        said = Path(log).read_bytes()[begun:].decode("utf-8", "replace").replace("\0", "").strip()
+        text = Path(log).read_bytes()[begun:].decode("utf-8", "replace").replace("\0", "")
+        said = "\n".join(line for line in text.splitlines() if not line.startswith("Using ")).strip()
         return said if len(said) <= _MOST_WORDS else "…" + said[-_MOST_WORDS:]
 
     @staticmethod
