@@ -1,4 +1,4 @@
-"""The runner's side of an attempt: one typed call per endpoint under /v1/attempts/{name}, with the attempt's own token."""
+"""The runner's side of an attempt: one typed call per endpoint under /v1/attempts/{name}, with the attempt's token."""
 
 from __future__ import annotations
 

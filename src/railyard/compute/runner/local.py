@@ -1,0 +1,166 @@
+"""Training without a server: the same code path in one process, progress on stderr, the result manifest on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from railyard.compute.runner.failures import report_of
+from railyard.compute.runner.threads import share_threads
+from railyard.compute.training import train
+from railyard.errors import AttemptError, RailyardError
+from railyard.settings import Settings, load, resolve
+from railyard.spec.attempt import AttemptSpec, CodeRef, DataAccess, Limits, S3Access
+from railyard.spec.base import dump
+from railyard.spec.ids import attempt_name, new_id
+from railyard.spec.request import TrainingRequest, memory_bytes
+from railyard.spec.result import ErrorReport
+from railyard.spec.states import StepName
+from railyard.validation import parse_request
+
+_METRIC_SECONDS = 0.2
+
+
+class TerminalReporter:
+    """Steps, progress and metrics as lines for a person; metrics at most five times a second each."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._told: dict[str, float] = {}
+        self.step: StepName | None = None
+
+    def step_started(self, name: StepName) -> None:
+        self.step = name
+        self._say(f"{name} …")
+
+    def step_finished(self, name: StepName, seconds: float) -> None:
+        self._say(f"{name} done in {seconds:.2f} s")
+
+    def metric(self, name: str, value: float, step: int | None) -> None:
+        now = time.monotonic()
+        if now - self._told.get(name, float("-inf")) >= _METRIC_SECONDS:
+            self._told[name] = now
+            self._say(f"  {name} = {value}" + ("" if step is None else f"  (step {step})"))
+
+    def progress(self, fraction: float) -> None:
+        self._say(f"  {fraction:.0%}")
+
+    def _say(self, text: str) -> None:
+        try:
+            print(text, file=self._stream, flush=True)
+        except (OSError, ValueError):
+            return
+
+
+def run_local(request_file: str, project: Path, result: Path | None) -> int:
+    """Trains the request with the project's workflow.
+
+    The last thing on stdout is one JSON object: folder and manifest, or folder and error, or problem.
+
+    Returns 0 where the model was saved and reloads, 1 where the training failed, 2 where the request does not hold.
+    """
+    answer_to = os.dup(1)
+    os.dup2(2, 1)  # what user code prints is progress, too
+    code = 0
+    try:
+        text = sys.stdin.read() if request_file == "-" else Path(request_file).read_text(encoding="utf-8")
+        request = parse_request(text)
+        answer = _train(request, project.resolve(), result)
+        code = 1 if "error" in answer else 0
+    except (RailyardError, OSError) as error:
+        problem = (
+            error if isinstance(error, RailyardError) else RailyardError(f"{request_file} cannot be read: {error}")
+        )
+        answer = {"problem": dump(problem.problem())}
+        code = 2
+    with open(answer_to, "w", encoding="utf-8") as out:  # noqa: PTH123
+        json.dump(answer, out)
+        out.write("\n")
+    return code
+
+
+def _train(request: TrainingRequest, project: Path, result: Path | None) -> dict[str, object]:
+    folder = (result or Path("railyard-local") / f"{request.model_name}-{datetime.now():%Y%m%d-%H%M%S}").absolute()
+    (folder / "scratch").mkdir(parents=True, exist_ok=True)
+    settings = load().settings
+    spec = _spec(request, project, settings)
+    share_threads(spec.limits.cpu)
+    reporter = TerminalReporter(sys.stderr)
+    try:
+        manifest = train(spec, folder, reporter, lambda saved: _verify(saved, project))
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        report = report_of(error, step=reporter.step, code_folder=project)
+        if report.traceback:
+            print(report.traceback, file=sys.stderr)
+        return {"folder": str(folder), "error": dump(report)}
+    return {"folder": str(folder), "manifest": dump(manifest)}
+
+
+def _spec(request: TrainingRequest, project: Path, settings: Settings) -> AttemptSpec:
+    job_id = new_id("j")
+    resources = request.resources
+    cores = float(os.cpu_count() or 1)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return AttemptSpec(
+        name=attempt_name(job_id, 1),
+        job_id=job_id,
+        number=1,
+        request=request,
+        seed=request.seed,
+        code=CodeRef(folder=str(project), runtime="local"),
+        data=_access(request, settings),
+        limits=Limits(
+            cpu=resources.cpu or cores,
+            memory_bytes=memory_bytes(resources.memory) if resources.memory else memory,
+            timeout_seconds=request.timeout_seconds,
+        ),
+    )
+
+
+def _access(request: TrainingRequest, settings: Settings) -> DataAccess:
+    """As the server would give it, from the same settings; only the connections that the request names."""
+    s3 = settings.s3
+    names = {source.connection for source in request.data.features if source.connection}
+    return DataAccess(
+        buckets=settings.buckets,
+        s3=S3Access(
+            endpoint=s3.endpoint,
+            region=s3.region,
+            allow_http=s3.allow_http,
+            access_key=resolve(s3.access_key) if s3.access_key else None,
+            secret_key=resolve(s3.secret_key) if s3.secret_key else None,
+        ),
+        connections={name: resolve(url) for name, url in settings.connections.items() if name in names},
+        sql_timeout_seconds=settings.sql_timeout_seconds,
+    )
+
+
+def _verify(saved: Path, project: Path) -> None:
+    """Reloads the model in a fresh process. Raises AttemptError where the scores are not reproduced."""
+    command = [sys.executable, "-m", "railyard.compute.runner", "verify", str(saved), "--code", str(project)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+    try:
+        answer = json.loads(done.stdout)
+        if "ok" in answer:
+            return
+        report = ErrorReport.model_validate(answer["error"])
+    except (ValueError, KeyError, TypeError):
+        report = ErrorReport(
+            code="serialization", message=f"the process that reloads the model ended with exit code {done.returncode}"
+        )
+    raise AttemptError(
+        report.code,
+        report.message,
+        mend=report.mend,
+        step=report.step,
+        traceback=report.traceback,
+        evidence=report.evidence,
+    )
