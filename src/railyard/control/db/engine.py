@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import make_url, text
+from sqlalchemy import Executable, Row, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 
@@ -31,6 +31,18 @@ class Database:
 async def notify(connection: AsyncConnection, channel: str, payload: str = "") -> None:
     """Wakes whoever listens, when this transaction commits."""
     await connection.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+
+
+async def all_rows(connection: AsyncConnection, query: Executable) -> Sequence[Row[Any]]:
+    """Every row of a query."""
+    rows: Sequence[Any] = (await connection.execute(query)).all()
+    return rows
+
+
+async def one_row(connection: AsyncConnection, query: Executable) -> Row[Any] | None:
+    """The only row of a query, or None."""
+    row: Any = (await connection.execute(query)).one_or_none()
+    return row  # type: ignore[no-any-return]
 
 
 def conninfo(url: str) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import INTERVAL
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from railyard.control.db.engine import all_rows, one_row
 from railyard.control.db.listen import ATTEMPTS, JOBS, QUEUE
 from railyard.control.db.tables import attempts, idempotency_keys, job_events, jobs
 from railyard.control.jobs.cost import meter_row
@@ -25,16 +26,6 @@ from railyard.spec.states import State
 ACTIVE = ("starting", "running")
 _PLAN_LOCK = 0x7363686564756C65
 """`schedule` in ASCII: one scheduler plans at a time, so that two never hand out the same capacity."""
-
-
-async def _all(connection: AsyncConnection, query: Any) -> Sequence[Row[Any]]:
-    rows: Sequence[Row[Any]] = (await connection.execute(query)).all()
-    return rows
-
-
-async def _one(connection: AsyncConnection, query: Any) -> Row[Any] | None:
-    row: Row[Any] | None = (await connection.execute(query)).one_or_none()
-    return row
 
 
 def ago(seconds: float) -> ColumnElement[Any]:
@@ -52,7 +43,7 @@ async def insert_job(connection: AsyncConnection, values: Mapping[str, Any], *, 
 async def key_of(connection: AsyncConnection, user: str, key: str) -> Row[Any] | None:
     """The job that an idempotency key stands for, with the sha256 of its request."""
     query = select(idempotency_keys).where(idempotency_keys.c.user == user, idempotency_keys.c.key == key)
-    return await _one(connection, query)
+    return await one_row(connection, query)
 
 
 async def claim_key(connection: AsyncConnection, user: str, key: str, sha256: str, job_id: str) -> bool:
@@ -80,19 +71,19 @@ def _facts() -> Select[Any]:
 async def job_facts(connection: AsyncConnection, job_id: str, *, lock: bool = False) -> Row[Any] | None:
     """One job with its active attempt; locked, so that nobody moves it before this transaction ends, where asked."""
     query = _facts().where(jobs.c.job_id == job_id)
-    return await _one(connection, query.with_for_update(of=jobs) if lock else query)
+    return await one_row(connection, query.with_for_update(of=jobs) if lock else query)
 
 
 async def active_jobs(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """Every starting or running job with its attempt."""
-    return await _all(connection, _facts().where(jobs.c.state.in_(ACTIVE)).order_by(jobs.c.job_id))
+    return await all_rows(connection, _facts().where(jobs.c.state.in_(ACTIVE)).order_by(jobs.c.job_id))
 
 
 async def silent_jobs(connection: AsyncConnection, seconds: float) -> Sequence[Row[Any]]:
     """Active jobs whose runner has not been heard for so long, by the database's clock."""
     heard = func.coalesce(attempts.c.heartbeat_at, attempts.c.started_at, attempts.c.claimed_at)
     query = _facts().where(jobs.c.state.in_(ACTIVE), attempts.c.outbox == "submitted", heard < ago(seconds))
-    return await _all(connection, query)
+    return await all_rows(connection, query)
 
 
 async def move(
@@ -248,14 +239,14 @@ async def queue_heads(connection: AsyncConnection, per_line: int) -> Sequence[Ro
     ready = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= func.now())
     ranked = select(jobs.c.job_id, place.label("place")).where(jobs.c.state == "queued", ready).subquery()
     heads = select(ranked.c.job_id).where(ranked.c.place <= per_line)
-    return await _all(connection, _facts().where(jobs.c.job_id.in_(heads)))
+    return await all_rows(connection, _facts().where(jobs.c.job_id.in_(heads)))
 
 
 async def timed_out_in_queue(connection: AsyncConnection, seconds: float, limit: int = 100) -> Sequence[Row[Any]]:
     """Queued jobs that have waited for too long."""
     since = func.coalesce(jobs.c.not_before, jobs.c.created_at)
     query = _facts().where(jobs.c.state == "queued", since < ago(seconds)).order_by(jobs.c.seq).limit(limit)
-    return await _all(connection, query)
+    return await all_rows(connection, query)
 
 
 async def in_use(connection: AsyncConnection) -> Sequence[Row[Any]]:
@@ -270,7 +261,7 @@ async def in_use(connection: AsyncConnection) -> Sequence[Row[Any]]:
         .where(jobs.c.state.in_(ACTIVE), attempts.c.state.in_(ACTIVE))
         .group_by(attempts.c.compute_resource, jobs.c.owner)
     )  # fmt: skip
-    return await _all(connection, query)
+    return await all_rows(connection, query)
 
 
 async def lock_queued(connection: AsyncConnection, job_ids: Sequence[str]) -> set[str]:
@@ -364,7 +355,7 @@ async def to_remove(connection: AsyncConnection) -> Sequence[Row[Any]]:
     query = select(attempts.c.job_id, attempts.c.number, attempts.c.log_sealed_at, over.label("seconds_over")).where(
         attempts.c.outbox == "remove"
     )
-    return await _all(connection, query.order_by(attempts.c.finished_at).limit(500))
+    return await all_rows(connection, query.order_by(attempts.c.finished_at).limit(500))
 
 
 async def mark_removed(connection: AsyncConnection, job_id: str, number: int) -> None:
@@ -385,7 +376,7 @@ async def attempt_row(connection: AsyncConnection, job_id: str, number: int) -> 
         .join(jobs, jobs.c.job_id == attempts.c.job_id)
         .where(_attempt(job_id, number))
     )  # fmt: skip
-    return await _one(connection, query)
+    return await one_row(connection, query)
 
 
 async def set_attempt(connection: AsyncConnection, job_id: str, number: int, values: Mapping[str, Any]) -> None:
@@ -394,11 +385,9 @@ async def set_attempt(connection: AsyncConnection, job_id: str, number: int, val
     await connection.execute(statement.values(**values))
 
 
-async def finish_attempt_facts(
-    connection: AsyncConnection, job_id: str, number: int, values: Mapping[str, Any]
-) -> None:
-    """Sets columns of an attempt, over or not: what only the end knows, such as the number of its log lines."""
-    await connection.execute(update(attempts).where(_attempt(job_id, number)).values(**values))
+async def heard(connection: AsyncConnection, job_id: str, number: int, values: Mapping[str, Any]) -> None:
+    """A sign of life of an active attempt, by the database's clock."""
+    await set_attempt(connection, job_id, number, {**values, "heartbeat_at": func.now(), "gone_since": None})
 
 
 async def beat(connection: AsyncConnection, job_id: str, number: int, values: Mapping[str, Any]) -> Row[Any] | None:
@@ -409,4 +398,4 @@ async def beat(connection: AsyncConnection, job_id: str, number: int, values: Ma
         .values(**values)
         .returning(jobs.c.cancel_requested_at)
     )
-    return await _one(connection, statement)
+    return await one_row(connection, statement)
