@@ -72,7 +72,7 @@ def verify_saved(folder: Path) -> None:
 
 
 def _fail(params: dict[str, Any], folder: Path, reporter: Any) -> None:
-    raise ValueError(params.get("say", "the label is odd"))
+    raise ValueError("bad \x00 \ud800 text")
 
 
 def _data(params: dict[str, Any], folder: Path, reporter: Any) -> None:

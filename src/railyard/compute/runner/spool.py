@@ -1,4 +1,4 @@
-"""Files of lines that one side appends and another reads behind: what the server has not heard costs disk, not memory."""
+"""Files of lines that one side appends and another reads behind: what the server has not heard costs disk only."""
 
 from __future__ import annotations
 
