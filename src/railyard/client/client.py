@@ -6,7 +6,7 @@ import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from railyard.client import context
 from railyard.client.code import pack
@@ -19,6 +19,9 @@ from railyard.client.transport import Transport
 from railyard.errors import NotFound
 from railyard.spec.records import Plan, Whoami
 
+if TYPE_CHECKING:
+    import httpx2
+
 
 class Client:
     """A server, with the rights of a token.
@@ -27,9 +30,17 @@ class Client:
     Makes no call before it has to.
     """
 
-    def __init__(self, url: str | None = None, token: str | None = None, *, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        timeout: float = 30.0,
+        http: httpx2.BaseTransport | None = None,
+    ) -> None:
+        """`timeout` is seconds without a sign of life; `http` replaces the network, for tests."""
         self.target = context.resolve(url, token)
-        self.transport = Transport(self.target.url, self.target.token, timeout=timeout)
+        self.transport = Transport(self.target.url, self.target.token, timeout=timeout, http=http)
         self.jobs = Jobs(self.transport)
         self.models = Models(self.transport)
         self.workflows = Workflows(self.transport)
