@@ -46,7 +46,7 @@ def request_for(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ask() -> Ask:
     """`request_for`, by name."""
     return request_for
