@@ -34,8 +34,9 @@ def write_template(target: Path) -> list[Path]:
     """
     source = template_folder()
     wanted = {target / part: source / part for part in _parts(source)}
-    if target.exists() and not target.is_dir():
-        raise Conflict(f"{target} is a file, not a folder", code="exists", mend="railyard init ANOTHER-FOLDER")
+    for folder in sorted({target, *(path.parent for path in wanted)}):
+        if folder.exists() and not folder.is_dir():
+            raise Conflict(f"{folder} is a file, not a folder", code="exists", mend="railyard init ANOTHER-FOLDER")
     taken = [path.relative_to(target).as_posix() for path in wanted if path.exists() or path.is_symlink()]
     if taken:
         raise Conflict(

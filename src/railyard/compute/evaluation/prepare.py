@@ -129,10 +129,11 @@ def _binary_scores(scores: NDArray[Any], classes: Sequence[ClassName]) -> Floats
                 f"expected one or two scores a row for a binary label, got {scores.shape[1]}", code="bad_scores"
             )
         return _numbers(scores, "scores")[:, 1]
-    # A model without probabilities answers with the class itself.
-    named = _codes(scores, classes)
-    if (named >= 0).all():
-        return named.astype(np.float64)
+    # A model without probabilities answers with the class itself. A few rows tell that most do not, at no cost.
+    if (_codes(scores[:100], classes) >= 0).all():
+        named = _codes(scores, classes)
+        if (named >= 0).all():
+            return named.astype(np.float64)
     return _numbers(scores, "scores")
 
 
