@@ -11,7 +11,7 @@ from railyard.errors import Ambiguous, Conflict, Invalid, NotFound, nearest
 from railyard.spec.records import CodeVersion, FieldProblem, WorkflowInfo
 
 _WORKFLOW = "train.workflow_name"
-_ID = re.compile(r"c[0-9a-f]{1,12}")
+_ID = re.compile(r"c[0-9a-f]{0,12}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 

@@ -31,12 +31,10 @@ def read_classes(files: Mapping[str, bytes], workflows: str) -> list[WorkflowInf
     found: list[WorkflowInfo] = []
     for path in sorted(path for path in files if path.endswith(".py")):
         try:
-            tree = ast.parse(files[path], filename=path)
+            classes[path] = list(_classes_in(ast.parse(files[path], filename=path), path))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             if path in inside:
                 found.append(WorkflowInfo(name=_stem(path), file=path, broken=_unparsed(path, error)))
-            continue
-        classes[path] = list(_classes_in(tree, path))
     by_name: dict[str, _Class] = {}
     for one in (one for path in sorted(classes) for one in classes[path]):
         by_name.setdefault(one.name, one)

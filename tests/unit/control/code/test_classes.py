@@ -97,6 +97,14 @@ def test_a_file_that_does_not_parse_is_listed_as_broken(content: bytes, told: st
     assert "bad.py" in (info.broken or "")
 
 
+@pytest.mark.parametrize("depth", [90, 400, 900, 1500, 5000])
+def test_nesting_of_any_depth_does_no_harm(depth: int) -> None:
+    deep = {"subscript": b"class A(W" + b"[0]" * depth + b"): ...", "branch": b"if x: ...\n" + b"elif x: ...\n" * depth}
+    for name, text in deep.items():
+        found = read_classes({f"workflows/{name}.py": text, "workflows/b.py": b"class B(Workflow): ..."}, "workflows")
+        assert "B" in [info.name for info in found]
+
+
 def test_a_broken_file_elsewhere_is_nobodys_workflow() -> None:
     assert read_classes({"lib/bad.py": b"(", "workflows/a.py": b"class A(Workflow): ..."}, "workflows")[0].name == "A"
 
