@@ -30,6 +30,20 @@ def ok(example: Any, status: int = 200) -> Responses:
     return {status: {"content": {"application/json": {"example": example}}}}
 
 
+def also(status: int, model: type[Any], description: str, example: Any) -> Responses:
+    """A second kind of good answer."""
+    content = {"application/json": {"example": example}}
+    return {status: {"model": model, "description": description, "content": content}}
+
+
+def other(media_type: str, example: str, status: int = 200) -> Responses:
+    """The example of a good answer that is not JSON."""
+    found: Responses = {status: {"content": {media_type: {"example": example}}}}
+    if status >= 400:
+        found[status]["description"] = _ERRORS[status][0]
+    return found
+
+
 def errors(*statuses: int) -> Responses:
     """The errors an operation can give; all have one shape."""
     found: Responses = {}

@@ -15,6 +15,7 @@ from railyard.control.api.routes import (
     compute,
     config,
     health,
+    jobs,
     tokens,
     workflows,
 )
@@ -66,6 +67,7 @@ def _routers() -> tuple[APIRouter, ...]:
         health.open_router,
         health.router,
         browser.router,
+        jobs.router,
         workflows.router,
         code.router,
         compute.router,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from railyard.control.api.errors import answer, unexpected
@@ -59,6 +60,8 @@ class Surround:
                 await self._too_large(limit)(scope, receive, sending)
             else:
                 await self.app(scope, _counted(receive, limit), sending)
+        except ClientDisconnect:
+            log.info("%s %s: the client left in the middle of its request", scope["method"], scope["path"])
         except Exception as error:
             if status:
                 # The answer has begun: all that is left is to break the connection, so that nobody takes it for whole.

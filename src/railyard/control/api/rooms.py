@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
@@ -14,6 +14,7 @@ from railyard.control.api.metrics import Measures
 from railyard.control.db.engine import Database
 from railyard.control.db.listen import Listener
 from railyard.control.intake.known import Known
+from railyard.control.jobs.facts import Policy
 from railyard.settings import Configured
 from railyard.spec.records import CodeVersion, Page, Workflow
 
@@ -33,7 +34,7 @@ class CodeRoom(Protocol):
     async def list(self, *, after: str | None, limit: int) -> Page[CodeVersion]:
         """Code versions, newest first."""
 
-    async def workflows(self) -> tuple[Workflow, ...]:
+    async def workflows(self) -> Sequence[Workflow]:
         """Every workflow that a plain request finds."""
 
     async def workflow(self, name: str) -> Workflow:
@@ -46,6 +47,7 @@ class Rooms:
     listener: Listener
     store: ArtifactStore
     known: Known
+    policy: Policy
     code: CodeRoom
     configured: Configured
     public_url: str

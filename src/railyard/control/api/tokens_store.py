@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from railyard.control.db.tables import login_codes, tokens
@@ -129,7 +129,7 @@ def _stale() -> Any:
     return or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < func.now() - USED_EVERY).label("stale")
 
 
-async def _used(connection: AsyncConnection, row: Row[Any]) -> TokenInfo:
+async def _used(connection: AsyncConnection, row: Any) -> TokenInfo:
     if row.stale:
         await connection.execute(
             update(tokens).where(tokens.c.token_id == row.token_id, _stale()).values(last_used_at=func.now())
@@ -137,7 +137,7 @@ async def _used(connection: AsyncConnection, row: Row[Any]) -> TokenInfo:
     return _info(row)
 
 
-def _info(row: Row[Any]) -> TokenInfo:
+def _info(row: Any) -> TokenInfo:
     return TokenInfo(
         token_id=row.token_id,
         user=row.user,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from railyard.control.intake.params import check_params
 from railyard.errors import Invalid
-from railyard.spec.records import CodeVersion, FieldProblem, WorkflowInfo
+from railyard.spec.records import CodeVersion, FieldProblem
 from railyard.spec.request import TrainingRequest
 
 
@@ -19,25 +19,10 @@ def check_workers(request: TrainingRequest, executor: str) -> None:
         )
 
 
-def check_workflow(request: TrainingRequest, code: CodeVersion) -> None:
-    """Raises Invalid where the workflow's file does not load or its parameters do not fit."""
-    info = workflow_of(code, request.train.workflow_name)
-    if info is None:
-        return
-    if info.broken:
-        raise Invalid(
-            f"the workflow {info.name} does not load",
-            code="broken_workflow",
-            why=info.broken.strip().splitlines()[-1],
-            mend=f"correct {info.file} and send the code again",
-            detail={"file": info.file, "traceback": info.broken},
-        )
-    check_params(info.param_schema, request.train.custom_params)
-
-
-def workflow_of(code: CodeVersion, workflow_name: str) -> WorkflowInfo | None:
-    """The workflow in a code version, or None where the version does not list it (yet)."""
-    return next((info for info in code.workflows if info.name == workflow_name), None)
+def check_parameters(request: TrainingRequest, code: CodeVersion) -> None:
+    """Raises Invalid where the parameters do not fit the workflow's own, as far as these are known by now."""
+    info = next((info for info in code.workflows if info.name == request.train.workflow_name), None)
+    check_params(info.param_schema if info else None, request.train.custom_params)
 
 
 def warnings(request: TrainingRequest, code: CodeVersion) -> tuple[str, ...]:

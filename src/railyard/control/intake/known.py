@@ -8,17 +8,16 @@ from typing import Protocol
 
 from railyard.control.db.engine import Database
 from railyard.control.executors.base import Capacity, Executor
-from railyard.control.jobs.places import Places
-from railyard.spec.attempt import DataAccess
+from railyard.control.executors.places import Places
+from railyard.settings import Settings
 from railyard.spec.records import CodeVersion, ComputeClass
-from railyard.spec.request import TrainingRequest
 
 
 class Code(Protocol):
     """The part of the code room that intake needs."""
 
     async def resolve(self, code: str | None, workflow_name: str) -> CodeVersion:
-        """The code version that a request means. Raises NotFound with near names."""
+        """The code version that a request means. Raises Invalid with near names, or where it is broken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,5 +28,5 @@ class Known:
     executor: Executor
     classes: Mapping[str, ComputeClass]
     capacity: Capacity
-    data_access: Callable[[TrainingRequest], DataAccess]
-    """Where the names of a request's data block lead; only those that it names."""
+    settings: Callable[[], Settings]
+    """The settings now: buckets and connections may be added while the server runs."""

@@ -85,14 +85,15 @@ def _outside(schema: Mapping[str, Any], value: Any, path: str) -> Iterator[Field
     if choices is not None and value not in choices:
         words = [choice for choice in choices if isinstance(choice, str)]
         close = nearest(value, words) if isinstance(value, str) else None
-        expected = f"one of {', '.join(map(str, choices))}"
-        yield FieldProblem(path=path, expected=expected, got=_shown(value), nearest=close)
+        yield FieldProblem(
+            path=path, expected=f"one of {', '.join(map(str, choices))}", got=_shown(value), nearest=close
+        )
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    for keyword, words, holds in _BOUNDS:
+    for keyword, relation, holds in _BOUNDS:
         bound = schema.get(keyword)
         if isinstance(bound, int | float) and not holds(value, bound):
-            yield FieldProblem(path=path, expected=f"{words} {bound:g}", got=_shown(value), nearest=f"{bound:g}")
+            yield FieldProblem(path=path, expected=f"{relation} {bound:g}", got=_shown(value), nearest=f"{bound:g}")
 
 
 def _object(

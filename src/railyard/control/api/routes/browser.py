@@ -27,7 +27,7 @@ _TICKS = re.compile(r"`([^`]+)`")
     operation_id="get_help",
     summary="What an error code or a reason means, and what to do",
     response_class=HTMLResponse,
-    responses={200: {"content": {"text/html": {"example": "<h1>Out of memory</h1>…"}}}} | answers.errors(404, 422),
+    responses=answers.other("text/html", "<h1>Out of memory</h1>…") | answers.errors(404, 422),
 )
 async def get_help(code: str) -> HTMLResponse:
     found = PAGES.get(code)
@@ -45,10 +45,8 @@ async def get_help(code: str) -> HTMLResponse:
     operation_id="open_session",
     summary="Exchange a one-time code for a browser's session",
     response_class=HTMLResponse,
-    responses={
-        200: {"content": {"text/html": {"example": "<h1>Signed in</h1>"}}},
-        401: {"description": "The code is spent"},
-    }
+    responses=answers.other("text/html", "<h1>Signed in</h1>")
+    | answers.other("text/html", "<h1>Sign in</h1>", 401)
     | answers.errors(422),
 )
 async def open_session(rooms: TheRooms, code: Annotated[str | None, Query(max_length=200)] = None) -> HTMLResponse:
@@ -79,7 +77,7 @@ async def open_session(rooms: TheRooms, code: Annotated[str | None, Query(max_le
     operation_id="get_style",
     summary="The style of the plain pages",
     response_class=Response,
-    responses={200: {"content": {"text/css": {"example": "body { … }"}}}},
+    responses=answers.other("text/css", "body { … }"),
 )
 async def get_style() -> Response:
     return Response(_style(), media_type="text/css", headers={"Cache-Control": "public, max-age=300"})

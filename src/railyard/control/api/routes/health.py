@@ -70,8 +70,7 @@ async def check_ready(rooms: TheRooms) -> Ready:
     operation_id="get_server_metrics",
     summary="Prometheus metrics of jobs, steps, queues and duties",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"example": 'railyard_jobs{state="running",owner="risk"} 3'}}}}
-    | answers.errors(401, 403),
+    responses=answers.other("text/plain", 'railyard_jobs{state="running",owner="risk"} 3') | answers.errors(401, 403),
 )
 async def get_server_metrics(_caller: Reader, rooms: TheRooms) -> Response:
     page = await rooms.measures.page(rooms.database, rooms.duties())
