@@ -106,7 +106,7 @@ class Manifest(Spec):
     name: Name
     format: ModelFormat
     task: Literal["binary", "multiclass", "regression", "none"]
-    label: str | None
+    label: str | None = None
     inputs: tuple[Column, ...]
     outputs: tuple[Output, ...]
     producer: Producer

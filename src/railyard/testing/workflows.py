@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import getpass
 import inspect
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +42,7 @@ class Performed:
     metrics: Metrics
     manifest: ResultManifest
     folder: Path
-    """Holds `artifacts/model` and `artifacts/evaluation`."""
+    """Holds `artifacts/model` and `artifacts/evaluation`, as long as this object lives."""
 
 
 def perform(
@@ -60,11 +62,33 @@ def perform(
 
     `holdout` is the random share held out; None for none. `request` is merged over the request that is made of the
     other arguments (RFC 7396), so that a test may set filters or a DATE_RANGE. The saved model is loaded again and must
-    reproduce its scores, in this process. Everything is written below `folder`, a new temporary one by default, which
-    is left for the test to look at. Raises AttemptError as the job would fail, and Invalid where the request does not
-    hold.
+    reproduce its scores, in this process. Everything is written below `folder`; by default below a temporary one that
+    goes with the answer. Raises AttemptError as the job would fail, and Invalid where the request does not hold.
     """
-    place = Path(folder) if folder is not None else Path(tempfile.mkdtemp(prefix="railyard-perform-"))
+    if folder is not None:
+        return _perform(workflow, frame, Path(folder), request, label, features, custom_params, holdout, seed, reporter)
+    place = Path(tempfile.mkdtemp(prefix="railyard-perform-"))
+    try:
+        done = _perform(workflow, frame, place, request, label, features, custom_params, holdout, seed, reporter)
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    weakref.finalize(done, shutil.rmtree, place, ignore_errors=True)
+    return done
+
+
+def _perform(
+    workflow: type[Workflow[Any]],
+    frame: Any,
+    place: Path,
+    request: Mapping[str, Any] | None,
+    label: str | None,
+    features: Sequence[str] | None,
+    custom_params: Mapping[str, Any] | None,
+    holdout: float | None,
+    seed: int,
+    reporter: Reporter | None,
+) -> Performed:
     place.mkdir(parents=True, exist_ok=True)
     source = _parquet(frame, place)
     given = _request(workflow, source, label, features, custom_params, holdout, seed)
@@ -133,17 +157,25 @@ def _request(
 
 
 def _spec(workflow: type[Workflow[Any]], request: TrainingRequest) -> AttemptSpec:
-    file = inspect.getsourcefile(workflow)
     return AttemptSpec(
         name="test-1",
         job_id="test",
         number=1,
         request=request,
         seed=request.seed,
-        code=CodeRef(folder=str(Path(file).parent if file else Path.cwd())),
+        code=CodeRef(folder=str(_home(workflow))),
         data=DataAccess(),
         limits=Limits(cpu=1, memory_bytes=2**32),
     )
+
+
+def _home(workflow: type[Workflow[Any]]) -> Path:
+    """The folder of the class's file, whose frames count as the user's; the current one for a class of a notebook."""
+    try:
+        file = inspect.getsourcefile(workflow)
+    except (OSError, TypeError):
+        file = None
+    return Path(file).parent if file else Path.cwd()
 
 
 def _user() -> str:

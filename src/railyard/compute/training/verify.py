@@ -16,7 +16,7 @@ from railyard.compute.workflows.discovery import load
 from railyard.compute.workflows.reporter import SilentReporter
 from railyard.compute.workflows.tracebacks import said, user_traceback
 from railyard.compute.workflows.workflow import Workflow
-from railyard.errors import AttemptError
+from railyard.errors import AttemptError, RailyardError
 from railyard.spec.attempt import AttemptSpec
 from railyard.spec.base import Record
 from railyard.spec.request import TrainingRequest
@@ -112,7 +112,7 @@ def _load(prepared: Prepared, folder: Path) -> Any:
         traceback = (
             error.report.traceback if isinstance(error, AttemptError) else user_traceback(error, prepared.project)
         )
-        message = error.message if isinstance(error, AttemptError) else said(error)
+        message = error.message if isinstance(error, RailyardError) else said(error)
         raise AttemptError(
             "serialization",
             f"the saved model cannot be loaded in a new process: {message}",

@@ -71,7 +71,12 @@ def test_a_file_in_the_right_place_is_found_with_its_facts(tmp_path):
     )
     assert (found.name, found.file, found.doc) == ("Fraud", "workflows/teams/fraud.py", "Finds fraud.\n\nWith trees.")
     assert (found.features, found.label, found.data_format, found.broken) == (("amount",), "is_fraud", "polars", None)
-    assert found.param_schema["properties"]["depth"] == {"default": 6, "minimum": 1, "title": "Depth", "type": "integer"}
+    assert found.param_schema["properties"]["depth"] == {
+        "default": 6,
+        "minimum": 1,
+        "title": "Depth",
+        "type": "integer",
+    }
 
 
 HOSTILE = {
@@ -91,7 +96,9 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_broken_file_is_listed_with_its_reason_and_harms_no_other(tmp_path, kind):
     text, reason = HOSTILE[kind]
-    found = discover(project(tmp_path, good=GOOD.format(name="Good"), a_bad=text), timeout=1.5 if kind == "hangs" else 30)
+    found = discover(
+        project(tmp_path, good=GOOD.format(name="Good"), a_bad=text), timeout=1.5 if kind == "hangs" else 30
+    )
     assert [(one.name, bool(one.broken)) for one in found] == [("Good", False), ("a_bad", True)]
     assert reason in found[1].broken
     assert found[1].file == "workflows/a_bad.py"
@@ -196,7 +203,10 @@ def test_helpers_beside_the_workflows_folder_and_inside_it_are_found(tmp_path):
 
 
 def test_a_file_called_as_a_library_does_not_hide_it(tmp_path):
-    load(project(tmp_path, decimal="import decimal\nassert decimal.Decimal\n" + textwrap.dedent(GOOD.format(name="D"))), "D")
+    load(
+        project(tmp_path, decimal="import decimal\nassert decimal.Decimal\n" + textwrap.dedent(GOOD.format(name="D"))),
+        "D",
+    )
 
 
 def test_two_files_of_one_name_are_two_modules(tmp_path):
