@@ -172,7 +172,9 @@ async def heartbeat(database: Database, name: str, token: str, report: Heartbeat
         fence = await authenticate(connection, name, token, stale=True)
         if not is_current(fence):
             return HeartbeatAnswer(stale=True)
-        values: dict[str, Any] = {"usage": dump(_peak(fence.usage, report.usage)), "progress": report.progress}
+        usage = dump(_peak(fence.usage, report.usage))
+        # The only message of an active job is that it has been silent, which is over.
+        values: dict[str, Any] = {"usage": usage, "progress": report.progress, "message": None}
         if report.step is not None:
             values["step"] = report.step
         if report.steps:

@@ -20,7 +20,18 @@ from railyard.spec.records import Attempt, Event, Job, Page
 MOST = 1000
 """Items of one page."""
 
-__all__ = ["Filters", "attempts", "counts", "events", "get", "list_jobs", "request_text", "resolve"]
+__all__ = [
+    "Filters",
+    "attempts",
+    "counts",
+    "cursor",
+    "events",
+    "get",
+    "list_jobs",
+    "page_size",
+    "request_text",
+    "resolve",
+]
 
 
 async def resolve(database: Database, prefix: str) -> str:
@@ -63,9 +74,9 @@ async def list_jobs(
     database: Database, filters: Filters | None = None, *, after: str | None = None, limit: int = 50
 ) -> Page[Job]:
     """Jobs, newest first. `after` is the `next` of the page before; `limit` is 1 to 1,000. Raises Invalid."""
-    limit = _limit(limit)
+    limit = page_size(limit)
     async with database.transaction() as connection:
-        rows = await list_store.job_page(connection, filters or Filters(), _after(after), limit + 1)
+        rows = await list_store.job_page(connection, filters or Filters(), cursor(after), limit + 1)
         shown = rows[:limit]
         queued = [row.job_id for row in shown if row.state == "queued"]
         places = await list_store.queue_positions(connection, queued)
@@ -93,7 +104,7 @@ async def events(
     if job_id is not None:
         job_id = await resolve(database, job_id)
     async with database.transaction() as connection:
-        rows = await list_store.event_page(connection, job_id, _after(after) or 0, _limit(limit))
+        rows = await list_store.event_page(connection, job_id, cursor(after) or 0, page_size(limit))
     items = tuple(_event(row) for row in rows)
     return Page[Event](items=items, next=str(items[-1].seq) if items else after)
 
@@ -106,7 +117,8 @@ async def request_text(database: Database, job_id: str) -> str:
     return str(row["request_text"]) if row else ""
 
 
-def _limit(limit: int) -> int:
+def page_size(limit: int) -> int:
+    """The limit, if it is one. Raises Invalid."""
     if not 1 <= limit <= MOST:
         raise Invalid(
             f"limit must be 1 to {MOST}, not {limit}", code="bad_limit", mend=f"ask for at most {MOST} at a time"
@@ -114,7 +126,8 @@ def _limit(limit: int) -> int:
     return limit
 
 
-def _after(after: str | None) -> int | None:
+def cursor(after: str | None) -> int | None:
+    """The number behind an `after`. Raises Invalid."""
     if after is None or (after.isascii() and after.isdigit() and len(after) < 19):
         return int(after) if after else None
     raise Invalid(
