@@ -209,6 +209,11 @@ async def test_code_with_a_lock_gets_a_runtime_of_its_own_once_per_lock(
     for packed in bundles:
         await room.register(packed.zip_bytes, "ada")
     assert isinstance(await room.place(bundles[0].code_id), Waiting)
+    while builder.builds < 2:
+        await asyncio.sleep(0.01)
+    told = await room.get(bundles[0].code_id)
+    assert (told.state, len(told.runtime)) == ("building", 16)
+    assert (told.message or "").startswith("building the runtime: Python 3.")
     builder.go_on.set()
     versions = [await room.settled(packed.code_id) for packed in bundles]
     assert [version.state for version in versions] == ["ready"] * 3
@@ -436,7 +441,7 @@ async def test_deploying_what_is_not_ready_or_holds_nothing_is_refused(
     await room.register(packed.zip_bytes, "ada")
     with pytest.raises(Conflict, match="not ready yet") as caught:
         await room.deploy(packed.code_id, None, "ada")
-    assert "--wait" in caught.value.mend
+    assert "try again in a moment" in caught.value.mend
     discoverer.answer = []
     discoverer.go_on.set()
     await room.settled(packed.code_id)

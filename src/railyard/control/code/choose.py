@@ -131,7 +131,7 @@ def check_deployable(version: CodeVersion) -> None:
         raise Conflict(
             f"{version.code_id} is not ready yet: its runtime is being built",
             code="code_building",
-            mend="try again in a moment, or let the client wait: railyard deploy --wait",
+            mend="try again in a moment; railyard deploy waits for it, unless it is told --no-wait",
         )
     if version.state == "broken":
         raise Invalid(

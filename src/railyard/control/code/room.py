@@ -261,7 +261,7 @@ class CodeRoom:
             folder, manifest = await self._unpacked(code_id)
             want = await self._wanted(folder, manifest)
             runtime = want.key if want else SERVER.key
-            built = await self._built(want) if want else SERVER
+            built = await self._built(code_id, want) if want else SERVER
             infos = await self._discovered(code_id, folder, manifest, built)
         except Unavailable:
             raise
@@ -309,15 +309,18 @@ class CodeRoom:
 
         return await asyncio.to_thread(look)
 
-    async def _built(self, want: Wanted) -> Runtime:
+    async def _built(self, code_id: str, want: Wanted) -> Runtime:
         found = self._runtimes.find(want.key)
         if found:
             return found
+        packages = f"{len(want.lock.lines)} pinned packages and the runner's"
+        message = f"building the runtime: Python {want.interpreter.minor}, {packages}"
         async with self._database.transaction() as connection:
             failed = await store.lately_broken(connection, want.key, RETRY_SECONDS)
             if failed is not None:
                 raise RuntimeBroken(failed)
             await store.runtime_began(connection, want.key, want.interpreter.minor)
+            await store.note(connection, code_id, runtime=want.key, message=message)
         try:
             built = await self._runtimes.build(want)
         except RuntimeBroken as error:

@@ -10,10 +10,9 @@ from functools import cache
 from importlib.metadata import requires
 from pathlib import Path
 
-import railyard
 from railyard.version import __version__
 
-_PACKAGE = Path(railyard.__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[2]
 _PARTS = (
     "__init__.py", "version.py", "errors.py", "settings.py", "validation.py",
     "spec", "client", "artifacts", "bundles", "compute",

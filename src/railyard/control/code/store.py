@@ -135,6 +135,12 @@ async def begin(connection: AsyncConnection, code_id: str) -> None:
     await _update(connection, code_id, state="building", message=None)
 
 
+async def note(connection: AsyncConnection, code_id: str, *, runtime: str, message: str | None) -> None:
+    """Says what preparing a version is at."""
+    unfinished = and_(code_versions.c.code_id == code_id, code_versions.c.state == "building")
+    await connection.execute(update(code_versions).where(unfinished).values(runtime=runtime, message=message))
+
+
 async def settle(
     connection: AsyncConnection,
     code_id: str,
