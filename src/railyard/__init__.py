@@ -1,25 +1,17 @@
 """Railyard: an open platform that trains, tracks, ships and serves machine-learning models.
 
-Everything here loads at its first use, so that `import railyard` costs next to nothing.
+Everything here loads at its first use, so that `import railyard` costs next to nothing. Types: `__init__.pyi`.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from railyard.version import __version__
 
-if TYPE_CHECKING:
-    from railyard.client import Client
-    from railyard.compute.workflows.context import Context
-    from railyard.compute.workflows.outcome import TrainResult
-    from railyard.compute.workflows.params import field
-    from railyard.compute.workflows.workflow import Workflow
-    from railyard.errors import JobCancelled, JobFailed, RailyardError
-
 _WHERE = {
-    "Client": "railyard.client",
+    "Client": "railyard.client.client",
     "Context": "railyard.compute.workflows.context",
     "JobCancelled": "railyard.errors",
     "JobFailed": "railyard.errors",

@@ -37,7 +37,7 @@ def test_every_public_name_is_there(name):
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Workflo'"):
-        railyard.Workflo  # noqa: B018
+        railyard.Workflo
 
 
 FORK = """

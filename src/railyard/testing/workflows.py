@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from railyard import bundles
+from railyard.bundles.read import check
 from railyard.compute.training import train, verify_saved
 from railyard.compute.training.prepare import prepare
 from railyard.compute.training.saving import load_model
@@ -105,7 +105,7 @@ def _perform(
         scratch=place / "scratch",
         reporter=SilentReporter(),
     )
-    bundle = bundles.check(place / "artifacts" / "model")
+    bundle = check(place / "artifacts" / "model")
     return Performed(load_model(prepared, bundle.manifest, bundle.folder), manifest.metrics, manifest, place)
 
 

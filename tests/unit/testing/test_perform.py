@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xgboost
-from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 import railyard
@@ -73,7 +72,7 @@ def test_a_binary_classifier_of_any_library_becomes_a_checked_model(model, form,
     assert done.metrics.holdout["auc"] > 0.95
     assert done.metrics.train["auc"] > 0.95
     assert (done.manifest.model.format, done.manifest.model.pickled) == (form, form == "cloudpickle")
-    assert done.manifest.model.framework.startswith(framework)
+    assert done.manifest.model.framework == framework
     assert type(done.model) is type(model)
     assert done.model.predict(CANCER[list(done.manifest.model.features)]).shape == (569,)
 

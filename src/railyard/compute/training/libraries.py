@@ -8,6 +8,9 @@ import sys
 from functools import cache
 from typing import Any
 
+_SPOKEN = {"sklearn": "scikit-learn"}
+"""Frameworks that are not called as their module is."""
+
 
 @cache
 def _owners() -> dict[str, list[str]]:
@@ -31,11 +34,13 @@ def loaded_libraries() -> dict[str, str]:
 
 
 def framework_of(model: Any) -> tuple[str, str]:
-    """The library of a model's class and its version, such as `("scikit-learn", "1.9.1")`; `python` for a class of the
-    user's own.
+    """The library of a model's class and its version, such as `("scikit-learn", "1.9.1")`.
+
+    `python` for a class of the user's own that descends from no library's.
     """
     for kind in type(model).__mro__:
-        owners = _owners().get(kind.__module__.split(".")[0])
+        module = kind.__module__.split(".")[0]
+        owners = _owners().get(module)
         if owners:
-            return owners[0], version_of(owners[0])
+            return _SPOKEN.get(module, module), version_of(owners[0])
     return "python", platform.python_version()

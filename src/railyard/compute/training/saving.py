@@ -9,9 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from railyard import bundles
 from railyard.bundles.manifest import Column, Loader, Manifest, Output, Producer
 from railyard.bundles.read import Bundle
+from railyard.bundles.write import write
 from railyard.compute.training.evaluating import Assessment
 from railyard.compute.training.formats import NotNative, Saved, load_native, save_native
 from railyard.compute.training.libraries import framework_of
@@ -94,7 +94,7 @@ def write_bundle(
     """
     framework, version = framework_of(model)
     try:
-        return bundles.write(
+        return write(
             folder,
             name=spec.request.model_name,
             format=saved.format,

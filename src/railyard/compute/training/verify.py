@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from railyard import bundles
+from railyard.bundles.read import check
 from railyard.compute.training.prepare import Prepared, prepare
 from railyard.compute.training.saving import Sample, load_model
 from railyard.compute.training.scoring import first_difference, one_thread, score_frame
@@ -106,7 +106,7 @@ def verify_saved(folder: Path, *, workflow: type[Workflow[Any]] | None = None) -
 
 def _load(prepared: Prepared, folder: Path) -> Any:
     try:
-        bundle = bundles.check(folder)
+        bundle = check(folder)
         model = load_model(prepared, bundle.manifest, folder)
     except Exception as error:
         traceback = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,8 +28,8 @@ class Params:
     objective: Literal["logistic", "linear"] = "logistic"
     booster: str = railyard.field("tree", choices=["tree", "line"])
     tree: Tree = dataclasses.field(default_factory=Tree)
-    stages: list[Tree] = railyard.field([])
-    weights: dict[str, float] = railyard.field({"a": 1.0})
+    stages: list[Tree] = railyard.field([])  # noqa: RUF009
+    weights: dict[str, float] = railyard.field({"a": 1.0})  # noqa: RUF009
     limit: int | None = None
 
 
@@ -136,7 +137,7 @@ def test_without_a_dataclass_attribute_and_item_read_alike():
 
 def test_a_missing_free_parameter_names_the_nearest():
     with pytest.raises(AttributeError, match="did you mean max_depth"):
-        FreeParams(max_depth=6).max_dept  # noqa: B018
+        FreeParams(max_depth=6).max_dept
 
 
 JSON = st.recursive(
@@ -155,7 +156,5 @@ def test_free_parameters_are_untouched_and_a_copy(given):
 
 @given(JSON)
 def test_whatever_comes_is_converted_or_refused_as_invalid(value):
-    try:
-        convert(Params, {"region": "EU", "tree": value})
-    except Invalid as error:
-        assert error.fields
+    with contextlib.suppress(Invalid):
+        assert isinstance(convert(Params, {"region": "EU", "tree": value}), Params)

@@ -1,0 +1,23 @@
+"""Types of what `railyard` loads lazily. A stub, so that the package itself imports no plane, not even for a type checker."""
+
+from railyard.client.client import Client as Client
+from railyard.compute.workflows.context import Context as Context
+from railyard.compute.workflows.outcome import TrainResult as TrainResult
+from railyard.compute.workflows.params import field as field
+from railyard.compute.workflows.workflow import Workflow as Workflow
+from railyard.errors import JobCancelled as JobCancelled
+from railyard.errors import JobFailed as JobFailed
+from railyard.errors import RailyardError as RailyardError
+from railyard.version import __version__ as __version__
+
+__all__ = [
+    "Client",
+    "Context",
+    "JobCancelled",
+    "JobFailed",
+    "RailyardError",
+    "TrainResult",
+    "Workflow",
+    "__version__",
+    "field",
+]
