@@ -56,9 +56,7 @@ def evaluate(
         return Evaluated("none", {}, {})
     scored, labelled, warnings = prepare(label, score, classes=classes, task=task)
     if scored.task == "none":
-        return Evaluated(
-            "none", {}, {"task": "none", "n": 0, "warnings": [*warnings, "no row has a label: nothing was evaluated"]}
-        )
+        return Evaluated("none", {}, {"task": "none", "n": scored.n, "warnings": warnings})
     wanted = _wanted(scored.task, metrics)
     found = _measure(scored, wanted, thresholds)
     report: dict[str, Any] = {

@@ -32,8 +32,15 @@ def prepare(
     values, scores = values[labelled], scores[labelled]
     warnings = [f"{missing.sum()} of {len(missing)} rows have no label and were left out"] if missing.any() else []
     known = None if classes is None else [plain(name) for name in classes]
-    task = (task or refine(values, scores, known)) if len(values) else "none"
-    if task == "regression":
+    task = task or refine(values, scores, known)
+    if not len(values):
+        scored = _nothing(values)
+        warnings.append("no row has a label: nothing was evaluated")
+    elif task == "binary" and known is None and len(_two_classes(values)) == 1:
+        scored = _nothing(values)
+        only = plain(values[0])
+        warnings.append(f"every row has the label {only}, and the other class is not known: nothing was evaluated")
+    elif task == "regression":
         scored = Scored("regression", _finite_label(values), _one_column(scores), NO_CODES, (), False)
     elif task == "binary":
         scored = _binary(values, scores, known)
@@ -41,8 +48,12 @@ def prepare(
         scored, found = _multiclass(values, scores, known)
         warnings += found
     else:
-        scored = Scored("none", values, np.zeros(len(values)), NO_CODES, (), False)
+        scored = _nothing(values)
     return scored, labelled, warnings
+
+
+def _nothing(values: NDArray[Any]) -> Scored:
+    return Scored("none", values, np.zeros(len(values)), NO_CODES, (), False)
 
 
 def _scores(score: Any, rows: int) -> NDArray[Any]:

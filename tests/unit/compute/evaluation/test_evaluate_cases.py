@@ -243,3 +243,10 @@ def test_the_room_needs_no_library_but_numpy():
     ).stdout.split()  # fmt: skip
     assert "numpy" in loaded
     assert not {"pandas", "polars", "pyarrow", "scipy", "sklearn"} & set(loaded)
+
+
+def test_one_class_of_a_pair_that_nobody_named_is_not_guessed():
+    found = evaluate([2, 2], [0.1, 0.9], task="binary")
+    assert found.metrics == {}
+    assert "every row has the label 2, and the other class is not known" in found.report["warnings"][0]
+    assert evaluate([2, 2], [0.6, 0.9], task="binary", classes=[1, 2]).metrics["recall"] == 1
