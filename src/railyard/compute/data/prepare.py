@@ -53,6 +53,11 @@ class Prepared:
         return sum(table.compressed(None) for table in self.tables)
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What opening the sources lost or changed."""
+        return tuple(note for table in self.tables for note in table.warnings)
+
+    @property
     def columns_available(self) -> int:
         """Distinct columns of all sources."""
         return len({name for table in self.tables for name in table.schema})

@@ -39,6 +39,7 @@ def project(request: TrainingRequest, tables: Sequence[Table], derived: Collecti
     owners: dict[str, int] = {}
     missing: list[str] = []
     for column in needed_columns(request):
+        _refuse_pattern(column)
         if column in keys:
             continue
         holders = [index for index, table in enumerate(tables) if column in table.schema]
@@ -65,6 +66,14 @@ def project(request: TrainingRequest, tables: Sequence[Table], derived: Collecti
     columns = tuple(column for column in needed_columns(request) if column in owners or column in keys)
     whole = {column: tables[owners.get(column, 0)].schema[column] for column in columns}
     return Projection(columns, pl.Schema(whole), tuple(per_source), keys)
+
+
+def _refuse_pattern(column: str) -> None:
+    """The engine reads `*` and `^…$` as patterns over all columns, so a column of that name cannot be told from one."""
+    if column == "*" or (column.startswith("^") and column.endswith("$")):
+        raise mismatch(
+            f"the column name {column} is a pattern to the engine", "rename the column in the source", column=column
+        )
 
 
 def _twice(column: str, places: Sequence[str], how: str) -> Exception:

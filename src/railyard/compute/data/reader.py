@@ -126,33 +126,37 @@ class Reader:
         return frame.select(self._prepared.projection.columns)
 
     def _finish(self, tally: Tally) -> DataSummary:
-        """Counts, digests and checks once every row was seen."""
-        prepared = self._prepared
+        """Checks and digests once every row was seen.
+
+        What does not hold is told by every reading, not by the first alone.
+        """
+        prepared, rule = self._prepared, self._prepared.splitter
+        for table in prepared.tables:
+            table.verify_unchanged()
+        rows_read = self._rows_read
+        tally.check(rows_read, self._request.data.filters, rule)
         if self._summary is None:
             files = source_files(prepared.tables)
-            rows_read = self._rows_read()
             self._summary = DataSummary(
                 fingerprint=fingerprint(files, self.schema(), tally.rows),
                 rows_read=rows_read,
                 rows_after_filters=tally.rows,
                 rows_train=tally.training,
                 rows_holdout=tally.holdout,
-                rows_train_after_holdout=tally.after if prepared.splitter and prepared.splitter.after else None,
+                rows_train_after_holdout=tally.after if rule and rule.after else None,
                 columns=prepared.projection.columns,
                 columns_available=prepared.columns_available,
                 bytes_read=prepared.bytes_read,
                 bytes_total=prepared.bytes_total,
                 experimental=self._request.experimental,
-                warnings=(
-                    *(note for table in prepared.tables for note in table.warnings),
-                    *tally.warnings(prepared.splitter),
-                ),
+                warnings=(*prepared.warnings, *tally.warnings(rule)),
             )
-        for table in prepared.tables:
-            table.verify_unchanged()
-        tally.check(self._summary.rows_read, self._request.data.filters, prepared.splitter)
+            # Again, as the digests were read after the rows.
+            for table in prepared.tables:
+                table.verify_unchanged()
         return self._summary
 
+    @cached_property
     def _rows_read(self) -> int:
         if not self._rights:
             return self._prepared.tables[0].rows
