@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         case "verify":
             return _verify(options.folder, options.code)
         case "local":
-            return run_local(options.request, options.project, options.result)
+            return run_local(options.request, options.project, options.out)
         case question:
             return _question(question)
 
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     local = commands.add_parser("local", help="train in this process, without a server")
     local.add_argument("--request", default="-", help="file with the request as strict JSON; - is stdin")
     local.add_argument("--project", type=Path, default=Path(), help="project folder that holds workflows/")
-    local.add_argument("--result", type=Path, help="folder for the result; default ./railyard-local/<model>-<time>")
+    local.add_argument("--out", type=Path, help="folder for the result; default ./railyard-local/<model>-<time>")
     return parser
 
 

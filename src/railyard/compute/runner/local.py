@@ -14,13 +14,13 @@ from typing import IO
 from railyard.compute.runner.failures import report_of
 from railyard.compute.runner.threads import share_threads
 from railyard.compute.training import train
-from railyard.errors import AttemptError, RailyardError
+from railyard.errors import AttemptError, Invalid, JobFailed, RailyardError
 from railyard.settings import Settings, load, resolve
 from railyard.spec.attempt import AttemptSpec, CodeRef, DataAccess, Limits, S3Access
 from railyard.spec.base import dump
 from railyard.spec.ids import attempt_name, new_id
 from railyard.spec.request import TrainingRequest, memory_bytes
-from railyard.spec.result import ErrorReport
+from railyard.spec.result import ErrorReport, ResultManifest
 from railyard.spec.states import StepName
 from railyard.validation import parse_request
 
@@ -58,50 +58,55 @@ class TerminalReporter:
             return
 
 
-def run_local(request_file: str, project: Path, result: Path | None) -> int:
-    """Trains the request with the project's workflow.
+def run_local(request_file: str, project: Path, out: Path | None) -> int:
+    """Trains the request with the project's workflow; the result manifest is the last line on stdout.
 
-    The last thing on stdout is one JSON object: folder and manifest, or folder and error, or problem.
-
-    Returns 0 where the model was saved and reloads, 1 where the training failed, 2 where the request does not hold.
+    Progress, what user code prints, and errors go to stderr. Returns 0 where the model was saved and reloads, 10 where the
+    training failed, and the error's own exit code (2) where the request or the settings do not hold.
     """
-    answer_to = os.dup(1)
-    os.dup2(2, 1)  # what user code prints is progress, too
-    code = 0
+    stdout = os.dup(1)
+    os.dup2(2, 1)
     try:
-        text = sys.stdin.read() if request_file == "-" else Path(request_file).read_text(encoding="utf-8")
-        request = parse_request(text)
-        answer = _train(request, project.resolve(), result)
-        code = 1 if "error" in answer else 0
-    except (RailyardError, OSError) as error:
-        problem = (
-            error if isinstance(error, RailyardError) else RailyardError(f"{request_file} cannot be read: {error}")
-        )
-        answer = {"problem": dump(problem.problem())}
-        code = 2
-    with open(answer_to, "w", encoding="utf-8") as out:  # noqa: PTH123
-        json.dump(answer, out)
-        out.write("\n")
-    return code
+        request = parse_request(_text(request_file))
+        manifest = _train(request, project.resolve(), out)
+    except RailyardError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    with open(stdout, "w", encoding="utf-8") as answer:  # noqa: PTH123
+        json.dump(dump(manifest), answer)
+        answer.write("\n")
+    return 0
 
 
-def _train(request: TrainingRequest, project: Path, result: Path | None) -> dict[str, object]:
-    folder = (result or Path("railyard-local") / f"{request.model_name}-{datetime.now():%Y%m%d-%H%M%S}").absolute()
+def _text(request_file: str) -> str:
+    if request_file == "-":
+        return sys.stdin.read()
+    try:
+        return Path(request_file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{request_file} cannot be read: {error}") from None
+
+
+def _train(request: TrainingRequest, project: Path, out: Path | None) -> ResultManifest:
+    """Raises JobFailed with the report's words, RailyardError for settings that do not hold."""
+    folder = (out or Path("railyard-local") / f"{request.model_name}-{datetime.now():%Y%m%d-%H%M%S}").absolute()
+    if (folder / "artifacts").exists():
+        raise Invalid(f"{folder} holds a result already", mend="name another folder with --out")
     (folder / "scratch").mkdir(parents=True, exist_ok=True)
-    settings = load().settings
-    spec = _spec(request, project, settings)
+    spec = _spec(request, project, load().settings)
     share_threads(spec.limits.cpu)
     reporter = TerminalReporter(sys.stderr)
     try:
         manifest = train(spec, folder, reporter, lambda saved: _verify(saved, project))
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
         report = report_of(error, step=reporter.step, code_folder=project)
         if report.traceback:
             print(report.traceback, file=sys.stderr)
-        return {"folder": str(folder), "error": dump(report)}
-    return {"folder": str(folder), "manifest": dump(manifest)}
+        raise JobFailed(report.message, code=report.code, mend=report.mend, detail=report.evidence) from None
+    print(f"the result is in {folder}", file=sys.stderr)
+    return manifest
 
 
 def _spec(request: TrainingRequest, project: Path, settings: Settings) -> AttemptSpec:

@@ -174,8 +174,7 @@ class LocalExecutor:
                 return Observation(name=name, uid=uid, phase="alive", evidence={"leftovers": True})
             self._swept.add(name)
         ended = _read(folder / "exit.json")
-        supervisor = _read(folder / "supervisor.json") or {}
-        evidence = ended if ended is not None else {"supervisor_exit": supervisor.get("exit"), "delivered": False}
+        evidence = ended if ended is not None else _silent_end(folder)
         return Observation(name=name, uid=uid, phase="gone", evidence=evidence)
 
     async def _end(self, folder: Path, launch: Mapping[str, Any], seconds: float) -> None:
@@ -210,6 +209,14 @@ def machine_memory() -> int:
         with contextlib.suppress(OSError, ValueError):
             found = min(found, int(Path(file).read_text()))
     return found
+
+
+def _silent_end(folder: Path) -> dict[str, Any]:
+    """Evidence of a supervisor that ended without a word: how, as far as its warm interpreter saw it."""
+    code = (_read(folder / "supervisor.json") or {}).get("exit")
+    if code is None:
+        return {"delivered": False}
+    return {"delivered": False, "signal": -code} if code < 0 else {"delivered": False, "exit_code": code}
 
 
 def _groups(folder: Path) -> list[Path]:
