@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from railyard.errors import ConfigurationError, Conflict
 
-_LEFT_OUT = frozenset({"data", "__pycache__", ".railyard", ".venv", ".ipynb_checkpoints"})
+_LEFT_OUT = frozenset({"data", "railyard-local", "__pycache__", ".railyard", ".venv", ".ipynb_checkpoints"})
 """Folders that a project grows while it is used: they are no part of the template."""
 _CACHES = ".*_cache"
 
