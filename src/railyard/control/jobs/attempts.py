@@ -18,7 +18,7 @@ from railyard.control.db.listen import ATTEMPTS
 from railyard.control.jobs import lines, log_store, store
 from railyard.control.jobs.facts import Policy
 from railyard.control.jobs.moves import consider
-from railyard.control.jobs.places import Place, Places
+from railyard.control.executors.places import Place, Places
 from railyard.control.jobs.states import Failed, Reported
 from railyard.control.jobs.tokens import token_hash
 from railyard.errors import Conflict, Refused, Unauthorized, Unavailable

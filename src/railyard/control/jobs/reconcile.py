@@ -18,7 +18,7 @@ from railyard.control.jobs import store
 from railyard.control.jobs.facts import Policy, facts
 from railyard.control.jobs.loop import Counts
 from railyard.control.jobs.moves import consider
-from railyard.control.jobs.places import Broken, Place, Places
+from railyard.control.executors.places import Broken, Place, Places
 from railyard.control.jobs.start import Starter
 from railyard.control.jobs.states import Alive, Gone, Stop, decide
 from railyard.spec.ids import attempt_name
