@@ -197,7 +197,11 @@ attempts = Table(
         "finished_at",
         postgresql_where=text("finished_at IS NOT NULL AND log_sealed_at IS NULL"),
     ),
-    Index("ix_attempts_unswept", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND swept_at IS NULL")),
+    Index(
+        "ix_attempts_unswept",
+        "finished_at",
+        postgresql_where=text("state IN ('failed', 'cancelled') AND swept_at IS NULL"),
+    ),
 )
 
 job_events = Table(

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from railyard.control.db.engine import Database
 from railyard.control.db.listen import ATTEMPTS
+from railyard.control.executors.places import Place, Places
 from railyard.control.jobs import lines, log_store, store
 from railyard.control.jobs.facts import Policy
 from railyard.control.jobs.moves import consider
-from railyard.control.executors.places import Place, Places
 from railyard.control.jobs.states import Failed, Reported
 from railyard.control.jobs.tokens import token_hash
 from railyard.errors import Conflict, Refused, Unauthorized, Unavailable
@@ -46,11 +46,11 @@ _SKEW_SECONDS = 5.0
 """A larger difference between the runner's clock and the database's is told in the event."""
 
 
-async def authenticate(connection: AsyncConnection, name: str, token: str, *, stale: bool = False) -> Any:
+async def authenticate(connection: AsyncConnection, name: str, token: str, *, allow_stale: bool = False) -> Any:
     """The attempt's row (with `job_state` and `current`), if the token is its own.
 
     Raises Unauthorized for a wrong token or name, Conflict (`stale_attempt`) for an attempt that is over or was
-    followed by another, unless `stale` lets it pass.
+    followed by another, unless `allow_stale`.
     """
     try:
         job_id, number = split_attempt_name(name)
@@ -59,8 +59,8 @@ async def authenticate(connection: AsyncConnection, name: str, token: str, *, st
     row = await store.attempt_row(connection, job_id, number) if 0 < number < 2**31 else None
     if row is None or not hmac.compare_digest(row.token_hash, token_hash(token)):
         raise Unauthorized(f"this token is not the one of attempt {name}", code="bad_attempt_token")
-    if not stale and not is_current(row):
-        raise _stale(name, row)
+    if not allow_stale and not is_current(row):
+        raise stale(name, row)
     return row
 
 
@@ -126,13 +126,15 @@ def limits_of(row: Any, *, cancel_grace_seconds: float, log_bytes: int) -> Limit
 
 
 def request_of(row: Any) -> TrainingRequest:
-    """The resolved request, with custom_params from the text: JSONB makes 1e300 an integer and sorts the keys."""
-    resolved = row.resolved_request
-    sent = parse_strict(row.request_text)
+    """The request that an attempt carries out."""
+    return TrainingRequest.model_validate(exact_params(row.resolved_request, row.request_text))
+
+
+def exact_params(resolved: Mapping[str, Any], sent_text: str) -> dict[str, Any]:
+    """The resolved request with custom_params as they were sent: JSONB makes 1e300 an integer and sorts the keys."""
+    sent = parse_strict(sent_text)
     given = sent.get("train", {}).get("custom_params") if isinstance(sent, dict) else None
-    if given is not None:
-        resolved = {**resolved, "train": {**resolved["train"], "custom_params": given}}
-    return TrainingRequest.model_validate(resolved)
+    return dict(resolved) if given is None else {**resolved, "train": {**resolved["train"], "custom_params": given}}
 
 
 async def started(database: Database, name: str, token: str, report: Started) -> None:
@@ -144,14 +146,14 @@ async def started(database: Database, name: str, token: str, report: Started) ->
             mend="build the runtime again with this server's version: railyard deploy",
         )
     async with database.transaction() as connection:
-        fence = await authenticate(connection, name, token, stale=True)
+        fence = await authenticate(connection, name, token, allow_stale=True)
         if fence.state == "succeeded":
             return
         if not is_current(fence):
-            raise _stale(name, fence)
+            raise stale(name, fence)
         row = await store.job_facts(connection, fence.job_id, lock=True)
         if row is None or row.attempt != fence.number or row.state not in store.ACTIVE:
-            raise _stale(name, fence)
+            raise stale(name, fence)
         skew = (report.clock - row.now).total_seconds()
         detail = {"node": report.node, "pid": report.pid, "python": report.python, "warm": report.warm}
         if abs(skew) > _SKEW_SECONDS:
@@ -169,7 +171,7 @@ async def started(database: Database, name: str, token: str, report: Started) ->
 async def heartbeat(database: Database, name: str, token: str, report: Heartbeat) -> HeartbeatAnswer:
     """A sign of life with step, progress and usage. A stale attempt is told so instead of refused."""
     async with database.transaction() as connection:
-        fence = await authenticate(connection, name, token, stale=True)
+        fence = await authenticate(connection, name, token, allow_stale=True)
         if not is_current(fence):
             return HeartbeatAnswer(stale=True)
         usage = dump(_peak(fence.usage, report.usage))
@@ -200,9 +202,9 @@ async def logs(database: Database, name: str, token: str, chunk: LogChunk) -> No
     if not chunk.lines:
         return
     async with database.transaction() as connection:
-        fence = await authenticate(connection, name, token, stale=True)
+        fence = await authenticate(connection, name, token, allow_stale=True)
         if fence.log_sealed_at is not None:
-            raise _stale(name, fence)
+            raise stale(name, fence)
         last = chunk.first_line + len(chunk.lines) - 1
         here = await log_store.overlapping(connection, fence.job_id, fence.number, chunk.rank, chunk.first_line, last)
         for first, end in _missing(
@@ -239,14 +241,14 @@ async def metrics(database: Database, name: str, token: str, batch: MetricBatch)
 async def fail(database: Database, name: str, token: str, report: Failure, *, policy: Policy) -> None:
     """The attempt ended without a result: the job waits for a retry, or fails, or is left to be confirmed cancelled."""
     async with database.transaction() as connection:
-        fence = await authenticate(connection, name, token, stale=True)
+        fence = await authenticate(connection, name, token, allow_stale=True)
         if not is_current(fence):
             if fence.state == "failed" and fence.log_lines == report.log_lines:
                 return
-            raise _stale(name, fence)
+            raise stale(name, fence)
         row = await store.job_facts(connection, fence.job_id, lock=True)
         if row is None or row.attempt != fence.number or row.state not in store.ACTIVE:
-            raise _stale(name, fence)
+            raise stale(name, fence)
         facts = {
             "usage": dump(_peak(fence.usage, report.usage)),
             "steps": [dump(step) for step in report.steps] or fence.steps,
@@ -271,7 +273,8 @@ _NO_POLICY = Policy(classes={})
 """The first report needs neither classes nor clocks."""
 
 
-def _stale(name: str, row: Any) -> Conflict:
+def stale(name: str, row: Any) -> Conflict:
+    """The refusal of an attempt that is over or was followed by another."""
     return Conflict(
         f"attempt {name} may no longer report",
         code="stale_attempt",

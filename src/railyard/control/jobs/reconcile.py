@@ -14,11 +14,11 @@ from typing import Any
 from railyard.control.db.engine import Database
 from railyard.control.db.listen import ATTEMPTS
 from railyard.control.executors.base import Executor, Observation
+from railyard.control.executors.places import Broken, Place, Places
 from railyard.control.jobs import store
 from railyard.control.jobs.facts import Policy, facts
 from railyard.control.jobs.loop import Counts
 from railyard.control.jobs.moves import consider
-from railyard.control.executors.places import Broken, Place, Places
 from railyard.control.jobs.start import Starter
 from railyard.control.jobs.states import Alive, Gone, Stop, decide
 from railyard.spec.ids import attempt_name

@@ -17,9 +17,8 @@ async def leftovers(connection: AsyncConnection, seconds: float, limit: int) -> 
     """Attempts that did not succeed, ended so long ago and were not swept."""
     query = select(attempts.c.job_id, attempts.c.number).where(
         attempts.c.finished_at < ago(seconds),
-        attempts.c.finished_at.is_not(None),
         attempts.c.swept_at.is_(None),
-        attempts.c.state != "succeeded",
+        attempts.c.state.in_(("failed", "cancelled")),
     )
     return await all_rows(connection, query.order_by(attempts.c.finished_at).limit(limit))
 

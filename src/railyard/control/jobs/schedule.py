@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from railyard.control.db.engine import Database
 from railyard.control.db.listen import QUEUE
+from railyard.control.executors.places import Broken, Place, Places, Waiting
 from railyard.control.jobs import store
 from railyard.control.jobs.facts import Policy
 from railyard.control.jobs.loop import Counts
 from railyard.control.jobs.moves import consider
-from railyard.control.executors.places import Broken, Place, Places, Waiting
 from railyard.control.jobs.sharing import Claim, Held, Never, Rules, Verdict, Wait, Waiter, share
 from railyard.control.jobs.start import Starter
 from railyard.control.jobs.states import CannotStart, Claimed, Looked, Move

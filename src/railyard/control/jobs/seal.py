@@ -36,7 +36,7 @@ class Seal:
         chunk_bytes: int = 2**20,
         quiet_seconds: float = 30.0,
     ) -> None:
-        """`chunk_bytes`: size of an object before compression. `quiet_seconds`: after these an ended log is complete."""
+        """`chunk_bytes`: size of an object before compression. `quiet_seconds`: then an ended log is complete."""
         self.seconds = seconds
         self._database = database
         self._artifacts = artifacts
@@ -98,7 +98,7 @@ class Seal:
 
 
 def _run(chunks: Any, size: int) -> list[Any]:
-    """The first chunks that follow each other without a gap, up to a size: a gap in the lines stays a gap in the rows."""
+    """The first chunks that follow each other without a gap, up to a size: a gap in lines stays a gap in rows."""
     run: list[Any] = []
     held = 0
     for chunk in chunks:

@@ -7,9 +7,9 @@ from typing import Any
 
 from railyard.control.db.engine import Database
 from railyard.control.executors.base import Executor, Launch
+from railyard.control.executors.places import Place
 from railyard.control.jobs import store
 from railyard.control.jobs.attempts import limits_of
-from railyard.control.executors.places import Place
 from railyard.control.jobs.tokens import attempt_token
 from railyard.spec.ids import attempt_name
 

@@ -367,11 +367,13 @@ async def mark_removed(connection: AsyncConnection, job_id: str, number: int) ->
 
 
 async def attempt_row(connection: AsyncConnection, job_id: str, number: int) -> Row[Any] | None:
-    """An attempt with what its job says about it, for the fence."""
+    """An attempt with what its job says about it: for the fence, for the spec, for the model's row."""
     query = (
         select(
             attempts, jobs.c.state.label("job_state"), jobs.c.attempt.label("current"), jobs.c.cancel_requested_at,
             jobs.c.resolved_request, jobs.c.request_text, jobs.c.code_id, jobs.c.timeout_seconds, jobs.c.step,
+            jobs.c.model_name, jobs.c.model_description, jobs.c.owner, jobs.c.project, jobs.c.workflow_name,
+            jobs.c.git_sha, jobs.c.dirty, jobs.c.experimental,
         )
         .join(jobs, jobs.c.job_id == attempts.c.job_id)
         .where(_attempt(job_id, number))

@@ -275,7 +275,7 @@ def upgrade() -> None:
         "attempts",
         ["finished_at"],
         unique=False,
-        postgresql_where=sa.text("finished_at IS NOT NULL AND swept_at IS NULL"),
+        postgresql_where=sa.text("state IN ('failed', 'cancelled') AND swept_at IS NULL"),
     )
     op.create_index(
         "one_active_attempt_per_job",
