@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
 from railyard.cli import lazy, show
 from railyard.cli.app import App
 from railyard.cli.output import Output, shortened
@@ -106,7 +104,7 @@ class _View:
         elif self._ticks:
             self._read_logs()
             line = show.step_line(self._job, self._out)
-            self._write(f"\r\x1b[K{shortened(line, shutil.get_terminal_size().columns - 1)}")
+            self._out.live(shortened(line, shutil.get_terminal_size().columns - 1))
         else:
             for text in show.news(self._before, self._job):
                 self._out.talk(text)
@@ -117,14 +115,14 @@ class _View:
         """The last lines, and the steps for good."""
         self._read_logs(last=True)
         if self._ticks and self._job.steps:
-            self._write(f"\r\x1b[K{show.step_line(self._job, self._out)}\n")
+            self._out.live(show.step_line(self._job, self._out) + "\n")
         else:
             self.clear()
 
     def clear(self) -> None:
         """Takes the ticking line away."""
         if self._ticks:
-            self._write("\r\x1b[K")
+            self._out.live("")
 
     def _json(self) -> None:
         def told(job: Job) -> tuple[object, ...]:
@@ -139,7 +137,12 @@ class _View:
         if not self._logs or self._job.attempt == 0:
             return
         if self._attempt != self._job.attempt:
+            if self._attempt:
+                self._read_attempt(last=True)
             self._attempt, self._cursor = self._job.attempt, None
+        self._read_attempt(last=last)
+
+    def _read_attempt(self, *, last: bool) -> None:
         deadline = time.monotonic() + SEAL_SECONDS
         while True:
             try:
@@ -148,14 +151,9 @@ class _View:
                 return
             for line in page.lines:
                 self.clear()
-                text = self._out.ink(line.text, "faint") if line.source == "system" else line.text
-                click.echo(text, err=True, color=self._out.err_coloured)
+                self._out.side(self._out.ink(line.text, "faint") if line.source == "system" else line.text)
             self._cursor = page.next
             if page.complete or (not page.lines and not last) or time.monotonic() > deadline:
                 return
             if not page.lines:
                 time.sleep(LOOK_SECONDS)
-
-    def _write(self, text: str) -> None:
-        click.echo(text, nl=False, err=True, color=self._out.err_coloured)
-        sys.stderr.flush()

@@ -16,6 +16,7 @@ from railyard.cli import lazy
 
 SERVER_MODULES = ("fastapi", "sqlalchemy", "uvicorn", "psycopg", "psutil")
 _START_TOLERANCE_SECONDS = 2.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def token(home: Path) -> str | None:
 
 def warm_interpreters(home: Path) -> Iterator[Running]:
     """The warm interpreters that the local executor left: they outlive the server."""
-    for path in sorted((home / "warm").glob("**/*.json")):
+    for path in sorted((home / "warm").glob("*/state.json")):
         found = _running(path)
         if found is not None:
             yield found
@@ -85,9 +86,14 @@ def missing_modules() -> list[str]:
 
 
 def _running(path: Path) -> Running | None:
+    """What a file says of a process, if that very process lives. The start is in seconds, or in ticks since a boot."""
     try:
         value: dict[str, Any] = json.loads(path.read_text())
-        process = Running(int(value["pid"]), float(value["start_time"]), str(value.get("url", "")))
+        ticks = value.get("start_ticks")
+        if ticks is not None and value.get("boot") != _BOOT_ID.read_text().strip():
+            return None
+        started = float(value["start_time"]) if ticks is None else _seconds(int(ticks))
+        process = Running(int(value["pid"]), started, str(value.get("url", "")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return process if alive(process) else None
@@ -96,11 +102,13 @@ def _running(path: Path) -> Running | None:
 def _start_time(pid: int) -> float | None:
     """When a process started, in seconds since 1970; None for one that is gone, or only waits to be reaped."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
-    except (OSError, StopIteration):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else _seconds(int(fields[19]))
+    except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()
-    if fields[0] in "ZX":
-        return None
-    return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def _seconds(ticks: int) -> float:
+    """Ticks since the boot as seconds since 1970."""
+    boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+    return int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")

@@ -63,6 +63,16 @@ class Output:
         if not self.quiet:
             click.echo(text, file=self._stderr, color=self.err_coloured)
 
+    def side(self, text: str) -> None:
+        """A line beside the data, such as a log line while following; not silenced."""
+        click.echo(text, file=self._stderr or sys.stderr, color=self.err_coloured)
+
+    def live(self, text: str) -> None:
+        """Replaces the current line of stderr, which must be a terminal."""
+        stream = self._stderr or sys.stderr
+        stream.write("\r\x1b[K" + (text if self.err_coloured else click.unstyle(text)))
+        stream.flush()
+
     def raw(self, data: bytes) -> None:
         """Bytes as they are."""
         sys.stdout.flush()

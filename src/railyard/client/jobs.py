@@ -169,21 +169,34 @@ class Jobs:
         source: Source | None = None,
         search: str | None = None,
         since: str | datetime | None = None,
+        until: str | datetime | None = None,
+        rank: int | None = None,
     ) -> Iterator[NumberedLine]:
         """Log lines of the current attempt, or of the one named; with `follow` until no further line can come.
 
         `tail` starts that many lines before the end, `after` behind a line's number. All filters may be combined.
         """
-        filters = self._log_filters(attempt, source, search, since)
+        filters: dict[str, Any] = {
+            "attempt": attempt,
+            "source": source,
+            "search": search,
+            "since": durations.moment(since).isoformat() if since is not None else None,
+            "until": durations.moment(until).isoformat() if until is not None else None,
+            "rank": rank,
+        }
         page = self.log_page(job_id, after=after, tail=tail, **filters)
+        last: NumberedLine | None = None
         while True:
             yield from page.lines
+            last = page.lines[-1] if page.lines else last
             if page.complete or not page.lines:
                 break
             page = self.log_page(job_id, after=page.next, **filters)
-        if follow and not page.complete:
+        if follow and not (page.complete and attempt is not None):
+            # With the attempt's number: a retry may have begun meanwhile, and its lines count from 1 again.
+            place = f"{last.attempt}-{page.next}" if last else page.next
             path = f"/v1/jobs/{_part(job_id)}/logs/stream"
-            for event in follow_stream(self._transport, path, query=filters, after=page.next):
+            for event in follow_stream(self._transport, path, query=filters, after=place):
                 yield NumberedLine.model_validate(event.data)
 
     def log_page(self, job_id: str, *, after: int | None = None, tail: int | None = None, **filters: Any) -> LogPage:
@@ -217,17 +230,6 @@ class Jobs:
         """Two or more jobs side by side."""
         answer = self._transport.request("GET", "/v1/jobs/compare", query={"job": list(job_ids)})
         return Comparison.model_validate_json(answer.content)
-
-    @staticmethod
-    def _log_filters(
-        attempt: int | None, source: Source | None, search: str | None, since: str | datetime | None
-    ) -> dict[str, Any]:
-        return {
-            "attempt": attempt,
-            "source": source,
-            "search": search,
-            "since": durations.moment(since).isoformat() if since is not None else None,
-        }
 
     def _job(self, record: Mapping[str, Any]) -> Job:
         return Job.bound(record, self)

@@ -10,7 +10,6 @@ import httpx2
 import pytest
 from fake_server import JOB_ID, URL, FakeServer, failed, job, line, problem, succeeded
 
-from railyard.client import job as job_module
 from railyard.client.html import sparkline
 from railyard.errors import Conflict, Invalid, JobCancelled, JobFailed, NotFound, Refused, Timeout, Unreachable
 from railyard.spec.records import Plan
@@ -27,7 +26,7 @@ CODE = {
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_module.time, "sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_a_folder_that_is_no_project_is_refused_when_it_was_named(tmp_path: Path
 
 
 def test_a_dry_run_gives_a_plan_and_submits_nothing() -> None:
-    plan = {
+    plan: dict[str, Any] = {
         "resolved_request": {}, "code": None, "compute_resource": "CPU", "cpu": 1, "memory_bytes": 1, "columns": {}, "rows_total": 1,
         "rows_estimated": None, "bytes_estimated": None, "seconds_estimated": None, "jobs_seen": 0, "cost": {}, "queue_position": 0,
     }  # fmt: skip
@@ -174,7 +173,7 @@ def test_logs_are_read_to_the_end_and_then_followed_without_a_line_twice() -> No
     )
     found = list(server.client().jobs.logs(JOB_ID, follow=True, source="stdout"))
     assert [one.text for one in found] == ["a", "b", "c"]
-    assert server.asked(f"GET /v1/jobs/{JOB_ID}/logs/stream")[0].headers["last-event-id"] == "2"
+    assert server.asked(f"GET /v1/jobs/{JOB_ID}/logs/stream")[0].headers["last-event-id"] == "1-2"
 
 
 def test_a_download_leaves_a_whole_file_or_none(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from railyard.cli import lazy
+from railyard.cli import home, lazy
 from railyard.cli.app import App, pass_app
 from railyard.cli.groups import command
+from railyard.cli.include import include
 
 
 @command("init", json=False, examples=["railyard init demo && cd demo && railyard train request.json5 --follow"],
@@ -30,6 +31,11 @@ def init(app: App, folder: Path, no_data: bool) -> None:
     if script is not None and not no_data:
         app.out.talk("making its demo data …")
         _make_data(script)
+    settings = next((path for path in written if path.name == "railyard.toml"), None)
+    if settings is not None and include(home.folder(None), settings):
+        app.out.talk(
+            f"the server on this computer reads its settings too: {home.folder(None)}/railyard.toml includes them"
+        )
     here = Path.cwd().resolve() == folder.resolve()
     app.out.talk(f"next: {'' if here else f'cd {folder} && '}railyard train request.json5 --follow")
 

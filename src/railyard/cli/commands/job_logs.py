@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 )
 @click.argument("job")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job ends; exit with the job's own code.")
-@click.option("-n", "--tail", type=click.IntRange(0), default=100, show_default=True, help="The last N lines first.")
+@click.option("-n", "--tail", type=click.IntRange(1, 10_000), default=100, show_default=True, help="The last N lines.")
 @click.option("--all", "everything", is_flag=True, help="From the first line on.")
 @click.option("--since", metavar="2h|TIME", help="Lines since then.")
+@click.option("--until", metavar="2h|TIME", help="Lines before then.")
 @click.option("--search", metavar="TEXT", help="Lines that hold this text.")
 @click.option("--source", type=click.Choice(["stdout", "stderr", "system"]), help="Lines of one source.")
 @click.option("--attempt", type=click.IntRange(1), help="Another attempt than the current one.")
+@click.option("--rank", type=click.IntRange(0), help="The process of a distributed training.")
 @click.option("--timestamps", is_flag=True, help="The time before every line.")
 @click.option("--raw", is_flag=True, help="The lines as they were written, nothing else.")
 @pass_app
@@ -39,9 +41,11 @@ def logs(
     tail: int,
     everything: bool,
     since: str | None,
+    until: str | None,
     search: str | None,
     source: Any,
     attempt: int | None,
+    rank: int | None,
     timestamps: bool,
     raw: bool,
 ) -> int:
@@ -53,9 +57,11 @@ def logs(
         follow=follow,
         tail=None if everything or since else tail,
         since=since,
+        until=until,
         search=search,
         source=source,
         attempt=attempt,
+        rank=rank,
     )
     texts = _shown(app, lines, timestamps=timestamps, raw=raw)
     if follow:

@@ -24,9 +24,12 @@ from railyard.cli.output import Column
 @click.option(
     "--evaluation", "what", flag_value="evaluation", help="Curves, tables and slices of the holdout, as JSON."
 )
+@click.option("-f", "--follow", is_flag=True, help="With --events: go on until the job ends.")
 @pass_app
-def show(app: App, job: str, what: str | None) -> None:
+def show(app: App, job: str, what: str | None, follow: bool) -> None:
     """One job: state, steps, metrics, cost, why it failed."""
+    if follow and what != "events":
+        raise click.UsageError("--follow belongs to --events; railyard job watch follows a job")
     out, jobs, job_id = app.out, app.client.jobs, refs.job_id(app, job)
     if what == "result":
         out.resource(lazy.spec.dump(jobs.result(job_id)))
@@ -35,7 +38,7 @@ def show(app: App, job: str, what: str | None) -> None:
     elif what == "evaluation":
         out.resource(jobs.evaluation(job_id))
     elif what == "events":
-        _events(app, job_id)
+        _events(app, job_id, follow=follow)
     elif what == "attempts":
         _attempts(app, job_id)
     else:
@@ -65,7 +68,13 @@ def _one(app: App, job_id: str) -> None:
             app.out.line(f"  {app.out.ink(f'{name:<9}', 'faint')} {text}")
 
 
-def _events(app: App, job_id: str) -> None:
+def _events(app: App, job_id: str, *, follow: bool) -> None:
+    if follow:
+        for event in app.client.jobs.events(job_id, follow=True):
+            at = words.stamp(event.at)
+            said = "\t".join([at, event.kind, event.by, event.reason or "", event.message or ""]).rstrip()
+            app.out.row(lazy.spec.dump(event)) if app.out.json else app.out.line(said)
+        return
     events = list(app.client.jobs.events(job_id))
     if app.out.json:
         app.out.resource([lazy.spec.dump(event) for event in events])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -82,7 +84,8 @@ def _environment(folder: Path, port: int | None, host: str | None, database_url:
 
 def _start(app: App, folder: Path, environment: dict[str, str], *, open_browser: bool, detach: bool) -> int:
     log = folder / "logs" / "up.log"
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in (folder, log.parent):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     began = time.monotonic()
     with log.open("wb") as words:
         child = subprocess.Popen(
@@ -93,6 +96,8 @@ def _start(app: App, folder: Path, environment: dict[str, str], *, open_browser:
             stderr=words,
             start_new_session=True,
         )
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         running = _await_ready(folder, child, log)
         _keep_context(folder, running.url)
@@ -134,6 +139,9 @@ def _await_ready(folder: Path, child: subprocess.Popen[bytes], log: Path) -> hom
 
 
 def _failed(log: Path, code: int) -> Exception:
+    said = dict(re.findall(r"^(error|why|mend): +(.*)$", _last_words(log), re.MULTILINE))
+    if "error" in said:  # The server knew what was wrong; its own words are the best there are.
+        return lazy.errors.ConfigurationError(said["error"], why=said.get("why", ""), mend=said.get("mend", ""))
     return lazy.errors.ServerError(
         "the server did not start" if code > 0 else f"the server was ended by signal {-code}",
         code="server_ended",
