@@ -18,6 +18,9 @@ Behaviour = Literal["until_told", "deaf", "at_once"]
 """What a launched attempt does: lives until `let_go`; the same, but ignores SIGTERM; or ends by itself."""
 
 
+_SIZE = Capacity(cpu=4.0, memory_bytes=8 * 2**30)
+
+
 @dataclass
 class _Attempt:
     launch: Launch
@@ -30,13 +33,13 @@ class _Attempt:
 class InlineExecutor:
     """An executor in memory: attempts live until the test ends them, or as long as `run` takes.
 
-    `run(launch)` carries an attempt out inside this process, in the event loop if it is async and in a thread if not; what it
-    raises becomes evidence `exit_code: 1`. `answers` holds a function per question of `ask`.
+    `run(launch)` carries an attempt out inside this process, in the event loop if it is async and in a thread if not;
+    what it raises becomes evidence `exit_code: 1`. `answers` holds a function per question of `ask`.
     """
 
     run: Callable[[Launch], Awaitable[None] | None] | None = None
     answers: Mapping[str, Question] = field(default_factory=dict)
-    size: Capacity = Capacity(cpu=4.0, memory_bytes=8 * 2**30)
+    size: Capacity = _SIZE
     name: str = "inline"
     launches: list[Launch] = field(default_factory=list)
     """Every attempt that was really started, in order."""
@@ -133,7 +136,7 @@ def _observation(name: str, attempt: _Attempt) -> Observation:
 
 
 class ExecutorConformance(ABC):
-    """What the job manager relies on. Subclass it in a test module, say how to make an executor and attempts, and run it.
+    """What the job manager relies on. Subclass it in a test module and say how to make executors and attempts.
 
     Needs pytest-asyncio in auto mode, or an equivalent that awaits test methods.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _attempt(token: int, claimed: int | None) -> int:
     """Claims the attempt's name for this process and carries it out, unless somebody has it already."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     order = Order.model_validate_json(sys.stdin.read())
     folder = AttemptFolder(order.folder)
     uid = folder.claim(os.getpid(), cold_reason=order.cold_reason or "it was started by hand")

@@ -35,6 +35,8 @@ class Heart(threading.Thread):
         self._wake = threading.Event()
         self._over = threading.Event()
         self._refused = 0
+        self.introduced = threading.Event()
+        """The server has heard the first report, or never will."""
 
     def nudge(self) -> None:
         """Beats soon: something worth seeing happened."""
@@ -50,6 +52,7 @@ class Heart(threading.Thread):
         while not self._over.is_set() and not self._try(lambda: self._client.started(self._first_report)):
             tried += 1
             self._over.wait(wait_before(tried))
+        self.introduced.set()
         while not self._over.is_set():
             self._wake.clear()
             self._try(self._beat)

@@ -61,8 +61,8 @@ class TerminalReporter:
 def run_local(request_file: str, project: Path, out: Path | None) -> int:
     """Trains the request with the project's workflow; the result manifest is the last line on stdout.
 
-    Progress, what user code prints, and errors go to stderr. Returns 0 where the model was saved and reloads, 10 where the
-    training failed, and the error's own exit code (2) where the request or the settings do not hold.
+    Progress, what user code prints, and errors go to stderr. Returns 0 where the model was saved and reloads, 10 where
+    the training failed, and the error's own exit code (2) where the request or the settings do not hold.
     """
     stdout = os.dup(1)
     os.dup2(2, 1)

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +48,10 @@ _LONGEST_TOKEN = 4096
 
 
 def supervise(order: Order, token_descriptor: int) -> None:
-    """Carries one attempt from its first report to its last. Never raises; exit.json says how it ended."""
+    """Carries one attempt from its first report to its last. Never raises; exit.json says how it ended.
+
+    Called with SIGTERM blocked, so that a cancel which comes early waits for its handler.
+    """
     folder = AttemptFolder(order.folder)
     begun = time.time(), time.monotonic()
     log = os.open(folder.path / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -135,6 +139,7 @@ class _Attempt:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._orders.ask_cancel())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         self._book = LogBook(folder.log, limit_bytes=order.limits.log_bytes)
         self._progress = Progress(folder.steps)
         self._progress.begin("prepare", self._began_at)
@@ -267,8 +272,7 @@ class _Attempt:
             if report is None and manifest is not None:
                 end, report = self._deliver_result(delivery, manifest, until)
             if report is not None:
-                self._shipper.finish(until=until, stop=self._orders.fenced.is_set)
-                self._stop_heart()
+                self._tell_all(until, self._orders.fenced.is_set)
                 end = delivery.fail(self._failure(clean(report)))
         self._stop_heart()
         self._shipper.finish(until=time.monotonic(), stop=lambda: True)
@@ -283,8 +287,7 @@ class _Attempt:
             refused = delivery.upload(whole, self._folder.artifacts)
             if refused is not None:
                 return "undelivered", refused
-            self._shipper.finish(until=until, stop=self._unwanted)
-            self._stop_heart()
+            self._tell_all(until, self._unwanted)
             answer = delivery.commit(whole)
         except Cancelled:
             if self._orders.fenced.is_set():
@@ -298,6 +301,14 @@ class _Attempt:
             print(f"upload: {error}", file=sys.stderr)
             return "refused", None
         return ("undelivered", answer) if isinstance(answer, ErrorReport) else (answer, None)
+
+    def _tell_all(self, until: float, stop: Callable[[], bool]) -> None:
+        """Everything that must be heard before the last word: the first report, every line, every point."""
+        self._shipper.finish(until=until, stop=stop)
+        if self._heart is not None:
+            while not (self._heart.introduced.wait(0.1) or stop() or time.monotonic() >= until):
+                pass
+            self._heart.stop()
 
     def _unwanted(self) -> bool:
         return self._orders.cancel.is_set() or self._orders.fenced.is_set()

@@ -180,6 +180,7 @@ class Warm:
         own = caller.socket.fileno()
 
         def reply() -> None:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             answer = answer_to(question, body)
             with socket.socket(fileno=os.dup(own)) as connection:
                 connection.setblocking(True)
@@ -192,8 +193,11 @@ class Warm:
         """A child in a session of its own, with no descriptor of ours but those named."""
         sys.stdout.flush()
         sys.stderr.flush()
+        # A cancel may come before the child is ready for it: it waits until the supervisor lets it in.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             return pid
         code = 70
         try:
