@@ -1,4 +1,4 @@
-"""Types of what `railyard` loads lazily. A stub, so that the package itself imports no plane, not even for a type checker."""
+"""Types of what `railyard` loads lazily: a stub, so that the package itself imports no plane."""
 
 from railyard.client.client import Client as Client
 from railyard.compute.workflows.context import Context as Context

@@ -1,6 +1,4 @@
-"""Finishes a model bundle: measures the files that the training wrote into its folder and puts the manifest beside
-them.
-"""
+"""Finishes a model bundle: measures the files that the training wrote and puts the manifest beside them."""
 
 from __future__ import annotations
 
@@ -14,8 +12,7 @@ from railyard.bundles.read import Bundle
 
 
 def write(folder: Path, **fields: Any) -> Bundle:
-    """Lists every file in `folder` in a manifest made of `fields` (those of Manifest, without `files`) and writes it
-    there.
+    """Lists every file in `folder` in a manifest made of `fields` (Manifest's, without `files`) and writes it there.
 
     The bytes are on the disk when it returns. Raises Invalid `bad_bundle` where the folder holds a link or no file at
     all.

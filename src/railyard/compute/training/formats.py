@@ -27,9 +27,7 @@ _NOT_FOR_SCORES = frozenset(
 _LIGHTGBM_DERIVED = frozenset(
     {"_Booster", "_le", "_classes", "_class_map", "_class_weight", "_evals_result", "_best_score"}
 )
-"""Fitted attributes of LightGBM's wrappers that are made again from the Booster and the classes, or that no score
-needs.
-"""
+"""Fitted attributes of LightGBM's wrappers that are made again from Booster and classes, or that no score needs."""
 
 
 class NotNative(Exception):

@@ -29,9 +29,7 @@ def score_columns(scores: NDArray[Any], classes: Sequence[Any] | None) -> dict[s
 
 
 class HoldoutFile:
-    """Writes `holdout.parquet`; a column of the data that is called as one of ours keeps its values under
-    `data.<name>`.
-    """
+    """Writes `holdout.parquet`; a column of the data that has the name of one of ours is kept as `data.<name>`."""
 
     def __init__(self, path: Path, classes: Sequence[Any] | None) -> None:
         self._path = path

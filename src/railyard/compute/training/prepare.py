@@ -43,7 +43,7 @@ def prepare(
         raise AttemptError(
             "user_code", f"{kind.__name__} defines {there} without {missing}", mend=f"define {missing} too, or neither"
         )
-    request = _resolved(kind, request)
+    request = resolve_request(kind, request)
     with user_code("the parameter dataclass", project):
         params = _params(kind, request)
     with user_code("the constructor", project):
@@ -66,7 +66,8 @@ def set_seeds(seed: int) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def _resolved(kind: type[Workflow[Any]], request: TrainingRequest) -> TrainingRequest:
+def resolve_request(kind: type[Workflow[Any]], request: TrainingRequest) -> TrainingRequest:
+    """The request with the class's own features and label where it names none: what the reader must be given."""
     train = request.train
     features = train.classifier_features or tuple(kind.features)
     label = train.label if train.label is not None else kind.label

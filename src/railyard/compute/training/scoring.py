@@ -49,9 +49,7 @@ def score_frame(prepared: Prepared, model: Any, frame: Any) -> NDArray[Any] | No
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for BLAS, OpenMP and joblib: sums of floats then have one order, so that two processes agree to the
-    last bit.
-    """
+    """One thread for BLAS, OpenMP and joblib: sums of floats have one order then, in every process."""
     from threadpoolctl import threadpool_limits
 
     with ExitStack() as stack:

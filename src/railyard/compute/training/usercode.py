@@ -13,8 +13,7 @@ from railyard.errors import AttemptError
 
 @contextmanager
 def user_code(hook: str, project: Path, *, only_with_user_frames: bool = False) -> Iterator[None]:
-    """Turns what a hook raises into AttemptError `user_code` that names file and line of the innermost frame of the
-    user's.
+    """Turns what a hook raises into AttemptError `user_code` that names file and line of the user's innermost frame.
 
     SystemExit counts: a hook must not end the worker. MemoryError is `out_of_memory`. AttemptErrors pass, and so does a
     full disk, which is nobody's code. With `only_with_user_frames`, an exception that never went through the user's

@@ -11,9 +11,7 @@ from railyard.compute.workflows.reporter import Reporter
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to whatever sys.stderr is at that moment: the worker replaces it after the fork, tests replace it for each
-    test.
-    """
+    """Writes to whatever sys.stderr is at that moment: the worker replaces it after the fork, each test its own."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

@@ -98,9 +98,7 @@ def has_nulls(frame: Any, name: str) -> bool:
 
 
 def for_model(frame: Any) -> Any:
-    """A frame that scikit-learn, XGBoost and LightGBM read: Arrow becomes pandas, or Polars where pandas is not
-    installed.
-    """
+    """A frame that models read: Arrow becomes pandas, or Polars where pandas is not installed."""
     if kind_of(frame) != "arrow":
         return frame
     if importlib.util.find_spec("pandas") is not None:

@@ -34,9 +34,7 @@ def _named(file: Path) -> str | None:
 
 
 def python_files(folder: Path) -> Iterator[Path]:
-    """Every .py file below a folder, in a stable order; without hidden ones, `__pycache__` and names that start with
-    `_`.
-    """
+    """Every .py file below a folder, in a stable order; no hidden ones, none whose name starts with `_`."""
     for path in sorted(folder.rglob("*.py")):
         inside = path.relative_to(folder).parts
         if not any(part.startswith((".", "_")) for part in inside) and path.is_file():

@@ -1,6 +1,4 @@
-"""A workflow's parameters: from the request's free-form custom_params to a typed dataclass, or to a mapping that also
-reads as attributes.
-"""
+"""A workflow's parameters: the request's free-form custom_params as a dataclass, or as a mapping."""
 
 from __future__ import annotations
 
@@ -33,8 +31,7 @@ def field(
     choices: Sequence[Any] | None = None,
     description: str | None = None,
 ) -> Any:
-    """One parameter of a parameter dataclass: its default (without one it is required), bounds, choices and
-    description.
+    """One parameter of a parameter dataclass. Without a default it is required.
 
     A default that can change (a list, a dict, another dataclass) is copied for every instance.
     """
@@ -51,9 +48,7 @@ def field(
 
 
 class FreeParams(dict[str, Any]):
-    """custom_params as they were sent, for a workflow without a parameter dataclass: `params["depth"]` and
-    `params.depth` alike.
-    """
+    """custom_params as they were sent: `params["depth"]` and `params.depth` alike."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

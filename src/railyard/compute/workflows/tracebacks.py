@@ -12,9 +12,7 @@ _OURS = Path(__file__).resolve().parents[2]
 
 
 def user_traceback(error: BaseException, project: Path) -> str:
-    """The traceback from the first frame inside the project on (the whole, where there is none), causes included; at
-    most 64 KiB.
-    """
+    """The traceback from the project's first frame on (the whole, where there is none), with causes; at most 64 KiB."""
     told = traceback.TracebackException.from_exception(error, capture_locals=False)
     ahead, seen = [told], set()
     while ahead:

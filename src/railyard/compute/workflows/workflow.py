@@ -43,9 +43,7 @@ class Workflow(ABC, Generic[Params]):
     label: str | None = None
     """Class attribute: the label where the request names none."""
     data_format: ClassVar[DataFormat] = "pandas"
-    """What frames are: pandas, Polars, Arrow tables, or `batches` (an iterable of Arrow record batches, larger than
-    memory).
-    """
+    """What frames are: pandas, Polars, Arrow, or `batches` (an iterable of record batches, larger than memory)."""
     derives: ClassVar[tuple[str, ...]] = ()
     """Columns that `preprocess` adds; they need not be in the source."""
 

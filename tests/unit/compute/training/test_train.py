@@ -172,6 +172,71 @@ def test_one_class_in_the_holdout_is_a_warning_and_its_metrics_are_null():
     assert any("every row has the label 1" in text for text in done.manifest.warnings)
 
 
+def test_rows_of_the_holdout_without_a_label_are_left_out_with_a_warning():
+    group = np.where(np.arange(80) < 60, "a", "b")
+    frame = FRAME.assign(group=group, y=[0.0, 1.0] * 30 + [0.0, 1.0, None, None] * 5)
+    done = perform(Base, frame, request=holdout_of(["b"]))
+    assert done.metrics.holdout["n"] == 10
+    assert any("10 of 20 rows have no label" in text for text in done.manifest.warnings)
+
+
+def test_missing_labels_of_a_stream_are_found_before_the_training():
+    class Streams(Base):
+        data_format = "batches"
+
+        def train(self, training, holdout):
+            raise AssertionError("must not be reached")
+
+    error = fails(Streams, FRAME.assign(y=[0.0, None] * 40), holdout=None)
+    assert (error.code, error.report.evidence["missing"]) == ("bad_label", 40)
+
+
+def test_a_stream_that_begins_with_one_class_is_no_bad_label():
+    class Streams(Base):
+        data_format = "batches"
+
+        def train(self, training, holdout):
+            frame = pd.concat([batch.to_pandas() for batch in training])
+            return super().train(frame, None)
+
+    assert perform(Streams, FRAME.sort_values("y"), holdout=None).manifest.task == "binary"
+
+
+def test_a_fetch_of_the_workflows_own_may_read_something_else():
+    class Fetches(Base):
+        def fetch(self, reader):
+            return FRAME[:60], FRAME[60:]
+
+    done = perform(Fetches, FRAME)
+    assert done.metrics.holdout["n"] == 20
+    nowhere = {"data": {"features": [{"names": ["x"], "source": "file", "path": "/no/such/file.parquet"}]}}
+    assert perform(Fetches, FRAME, request=nowhere).manifest.data is None
+
+
+def test_a_holdout_of_another_kind_is_welcome_without_a_label():
+    class Texts(railyard.Workflow):
+        def fetch(self, reader):
+            return ["a b", "c"], ["d e f", "g"]
+
+        def train(self, training, holdout):
+            return {"most": max(map(len, training))}
+
+        def score(self, model, df):
+            return [len(text) / model["most"] for text in df]
+
+        def evaluate(self, df, scores):
+            return {"longest": scores.max()}
+
+    done = perform(Texts, FRAME)
+    assert done.metrics.holdout == {"longest": pytest.approx(5 / 3)}
+    assert done.manifest.task == "none"
+
+
+def test_a_label_cannot_be_read_out_of_a_list():
+    error = fails(type("L", (Base,), {"fetch": lambda self, reader: ([1, 2], None)}))
+    assert "the label y cannot be read out of the training split, a builtins.list" in error.message
+
+
 def test_a_label_that_is_not_there_after_preprocess_names_the_nearest():
     class Renames(Base):
         def preprocess(self, df):
