@@ -27,6 +27,7 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
         listener=None,  # type: ignore[arg-type]
         store=None,  # type: ignore[arg-type]
         known=None,  # type: ignore[arg-type]
+        policy=None,  # type: ignore[arg-type]
         code=None,  # type: ignore[arg-type]
         configured=Configured(settings, dict.fromkeys(Settings.model_fields, "default")),
         public_url=URL,

@@ -14,6 +14,9 @@ from pathlib import Path
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Id of the HTTP request that is being answered, so that every line written meanwhile names it."""
 
+ACCESS = "railyard.access"
+"""The logger of one line for each HTTP request: in the file, not on the terminal."""
+
 _SECRETS = (
     (re.compile(r"\br([ya])_[A-Za-z0-9_-]{16,}"), r"r\1_***"),
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), r"\1***@"),
@@ -35,6 +38,7 @@ def start(folder: Path, level: str, *, terminal: bool = True) -> None:
     if terminal:
         people = logging.StreamHandler(sys.stderr)
         people.setFormatter(PlainLines())
+        people.addFilter(lambda record: record.levelno > logging.INFO or record.name != ACCESS)
         handlers.append(people)
     root = logging.getLogger()
     for old in list(root.handlers):

@@ -24,6 +24,7 @@ from fastapi import FastAPI
 
 from railyard import settings as configuration
 from railyard.artifacts.store import ArtifactStore, open_store
+from railyard.control import duties
 from railyard.control import logging as logs
 from railyard.control.api import tokens_store
 from railyard.control.api.app import create_app
@@ -39,6 +40,8 @@ from railyard.control.home import Home, Running
 from railyard.control.intake.access import s3_access
 from railyard.control.intake.known import Known
 from railyard.control.jobs.facts import Policy
+from railyard.control.jobs.sharing import Rules
+from railyard.control.jobs.states import Clocks
 from railyard.errors import ConfigurationError, RailyardError
 from railyard.settings import Configured, Settings
 from railyard.spec.request import memory_bytes
@@ -153,6 +156,25 @@ class Server:
         listener = Listener(database.url)
         self._background(stack, "listener", listener.run())
         self._background(stack, "warm-up", executor.warm_up(SERVER))
+        jobs = settings.jobs
+        policy = Policy(
+            classes=classes,
+            clocks=Clocks(queue_timeout_seconds=jobs.queue_timeout_seconds, retry_wait_seconds=jobs.retry_wait_seconds),
+        )
+        loops = duties.compose(
+            jobs,
+            database=database,
+            store=store,
+            listener=listener,
+            executor=executor,
+            places=code,
+            rules=Rules(capacity=capacity, classes=classes, per_owner=jobs.per_owner),
+            policy=policy,
+            secret=secret,
+            url=url,
+        )
+        for loop in loops:
+            self._background(stack, f"duty {loop.duty.name}", loop.run())
         return Rooms(
             database=database,
             listener=listener,
@@ -166,12 +188,12 @@ class Server:
                 capacity=capacity,
                 settings=self._settings_now,
             ),
-            policy=Policy(classes=classes),
+            policy=policy,
             code=code,
             configured=self._configured,
             public_url=(settings.public_url or url).rstrip("/"),
             secret=secret,
-            duties=dict,
+            duties=lambda: duties.health(loops),
         )
 
     def _settings_now(self) -> Settings:
@@ -212,7 +234,7 @@ class Server:
 
 
 class _Web(uvicorn.Server):
-    """uvicorn without its signal handlers (it would raise the signal again after a clean stop) and with word of its start."""
+    """uvicorn that says when it has started, without its signal handlers: they raise the signal again after a stop."""
 
     def __init__(self, app: FastAPI, on_started: Callable[[], None]) -> None:
         super().__init__(

@@ -10,12 +10,16 @@ from railyard.control.api import errors
 from railyard.control.api.middleware import Surround
 from railyard.control.api.rooms import Rooms
 from railyard.control.api.routes import (
+    attempts,
     browser,
     code,
     compute,
     config,
     health,
     jobs,
+    models,
+    output,
+    results,
     tokens,
     workflows,
 )
@@ -67,10 +71,15 @@ def _routers() -> tuple[APIRouter, ...]:
         health.open_router,
         health.router,
         browser.router,
+        results.compare_router,
         jobs.router,
+        output.router,
+        results.router,
         workflows.router,
         code.router,
+        models.router,
         compute.router,
         config.router,
         tokens.router,
+        attempts.router,
     )

@@ -52,15 +52,17 @@ STEP = {
 }  # fmt: skip
 
 JOB: dict[str, Any] = {
-    "job_id": "j81f3k2abq", "seq": 42, "state": "succeeded", "reason": None, "message": None, "cancel_requested_at": None,
-    "model_name": "fraud_prediction_model", "model_description": "A model to predict fraud",
+    "job_id": "j81f3k2abq", "seq": 42, "state": "succeeded", "reason": None, "message": None,
+    "cancel_requested_at": None, "model_name": "fraud_prediction_model",
+    "model_description": "A model to predict fraud",
     "owner": "machine-learning-infrastructure", "project": "railyard-api-blog-post", "trainer": "robstory",
     "submitted_by": "admin", "workflow_name": "StripeFraudModel", "code": "c3fa9c1d20b7e", "git_sha": "a41c9e2",
     "dirty": False, "experimental": False, "compute_resource": "CPU", "priority": 0, "labels": {}, "rerun_of": None,
     "attempt": 1, "step": "save", "progress": None, "node": "laptop", "queue_position": None,
     "created_at": "2026-11-21T09:12:00Z", "started_at": "2026-11-21T09:12:01Z", "finished_at": "2026-11-21T09:12:43Z",
-    "not_before": None, "steps": [STEP], "usage": {"memory_bytes": 0, "peak_memory_bytes": 412000000, "cpu_seconds": 40.2},
-    "model_id": "fraud_prediction_model:3fa9c1d20b7e", "metrics": METRICS, "data": None, "error": None, "cost": COST,
+    "not_before": None, "steps": [STEP], "usage": {"memory_bytes": 0, "peak_memory_bytes": 412000000,
+    "cpu_seconds": 40.2}, "model_id": "fraud_prediction_model:3fa9c1d20b7e", "metrics": METRICS,
+    "data": None, "error": None, "cost": COST,
 }  # fmt: skip
 
 PLAN: dict[str, Any] = {
@@ -74,8 +76,8 @@ ATTEMPT: dict[str, Any] = {
     "name": "j81f3k2abq-1", "job_id": "j81f3k2abq", "number": 1, "state": "succeeded", "reason": None, "error": None,
     "executor": "local", "node": "laptop", "warm": True, "compute_resource": "CPU", "cpu": 1.0,
     "memory_bytes": 4294967296, "gpu": 0, "claimed_at": "2026-11-21T09:12:01Z", "started_at": "2026-11-21T09:12:01Z",
-    "finished_at": "2026-11-21T09:12:43Z", "heartbeat_at": "2026-11-21T09:12:41Z", "usage": JOB["usage"], "steps": [STEP],
-    "log_lines": 120, "cost": COST,
+    "finished_at": "2026-11-21T09:12:43Z", "heartbeat_at": "2026-11-21T09:12:41Z", "usage": JOB["usage"],
+    "steps": [STEP], "log_lines": 120, "cost": COST,
 }  # fmt: skip
 
 EVENT: dict[str, Any] = {
@@ -84,30 +86,35 @@ EVENT: dict[str, Any] = {
 }  # fmt: skip
 
 LINE: dict[str, Any] = {
-    "line": 17, "attempt": 1, "rank": 0, "at": "2026-11-21T09:12:30Z", "source": "stdout", "text": "round 100 auc 0.901",
+    "line": 17, "attempt": 1, "rank": 0, "at": "2026-11-21T09:12:30Z", "source": "stdout",
+    "text": "round 100 auc 0.901",
 }  # fmt: skip
 
 ARTIFACT: dict[str, Any] = {
-    "kind": "model", "path": "model/model.ubj", "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "bytes": 181223, "format": "xgboost_ubj", "uri": "file:///home/me/.railyard/artifacts/jobs/j81f3k2abq/1/model/model.ubj",
+    "kind": "model", "path": "model/model.ubj",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "bytes": 181223, "format": "xgboost_ubj",
+    "uri": "file:///home/me/.railyard/artifacts/jobs/j81f3k2abq/1/model/model.ubj",
 }  # fmt: skip
 
 RESULT: dict[str, Any] = {
     "job_id": "j81f3k2abq", "state": "succeeded", "reason": None, "attempt": 1,
     "model_id": "fraud_prediction_model:3fa9c1d20b7e", "workflow_name": "StripeFraudModel", "task": "binary",
-    "request": "{…}", "resolved_request": {}, "code": {"code_id": "c3fa9c1d20b7e", "git_sha": "a41c9e2"}, "data": None,
-    "artifacts": [ARTIFACT], "metrics": METRICS, "steps": [STEP], "node": "laptop", "compute_resource": "CPU",
-    "cost": COST, "error": None, "seed": 0, "warnings": [], "extra": {},
+    "request": "{…}", "resolved_request": {}, "code": {"code_id": "c3fa9c1d20b7e", "git_sha": "a41c9e2"},
+    "data": None, "artifacts": [ARTIFACT], "metrics": METRICS, "steps": [STEP], "node": "laptop",
+    "compute_resource": "CPU", "cost": COST, "error": None, "seed": 0, "warnings": [], "extra": {},
     "timestamps": {"submitted": "2026-11-21T09:12:00Z", "succeeded": "2026-11-21T09:12:43Z"},
 }  # fmt: skip
 
 MODEL: dict[str, Any] = {
-    "model_id": "fraud_prediction_model:3fa9c1d20b7e", "name": "fraud_prediction_model", "manifest_sha256": "3fa9c1d20b7e…",
-    "owner": "machine-learning-infrastructure", "project": "railyard-api-blog-post",
+    "model_id": "fraud_prediction_model:3fa9c1d20b7e", "name": "fraud_prediction_model",
+    "manifest_sha256": "3fa9c1d20b7e…", "owner": "machine-learning-infrastructure",
+    "project": "railyard-api-blog-post",
     "description": "A model to predict fraud", "job_id": "j81f3k2abq", "attempt": 1,
     "workflow_name": "StripeFraudModel", "code": "c3fa9c1d20b7e", "git_sha": "a41c9e2", "dirty": False,
     "experimental": False, "uri": "file:///home/me/.railyard/artifacts/jobs/j81f3k2abq/1/model",
     "info": {"manifest_sha256": "3fa9c1d20b7e…", "format": "xgboost_ubj", "pickled": False, "bytes": 181223,
-             "framework": "xgboost", "framework_version": "3.2.0", "features": ["charge_amount"], "label": "is_fraudulent"},
+             "framework": "xgboost", "framework_version": "3.2.0", "features": ["charge_amount"],
+             "label": "is_fraudulent"},
     "metrics": METRICS, "data_sha256": "77af…", "created_at": "2026-11-21T09:12:43Z", "seq": 7,
 }  # fmt: skip

@@ -14,14 +14,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from railyard.control.api.errors import answer, unexpected
-from railyard.control.logging import request_id
+from railyard.control.logging import ACCESS, request_id
 from railyard.errors import TooLarge
 from railyard.spec.ids import new_id
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(ACCESS)
 
 _ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _ARTIFACT = re.compile(r"^/v1/attempts/[^/]+/artifacts/")
+_RUNNER = re.compile(r"^/v1/attempts/[^/]+/(heartbeat|logs|metrics)$")
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -68,7 +69,7 @@ class Surround:
                 raise
             await answer(unexpected(error), self.public_url)(scope, receive, sending)
         finally:
-            level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
+            level = logging.DEBUG if scope["path"] in _QUIET or _RUNNER.match(scope["path"]) else logging.INFO
             milliseconds = round((time.monotonic() - began) * 1000, 1)
             log.log(
                 level if status < 500 else logging.WARNING,

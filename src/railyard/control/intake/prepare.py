@@ -1,4 +1,4 @@
-"""From a valid request to one that can be queued: rights, compute class, size, sources, code, parameters; all pinned."""
+"""From a valid request to one that can be queued: rights, class, size, sources, code, parameters; all pinned."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def make_rooms() -> Callable[..., Rooms]:
     def make(**given: Any) -> Rooms:
         settings = given.pop("settings", Settings())
         origins: Mapping[str, str] = dict.fromkeys(Settings.model_fields, "default")
-        parts = {name: Missing(name) for name in ("database", "listener", "store", "known", "code")}
+        parts = {name: Missing(name) for name in ("database", "listener", "store", "known", "policy", "code")}
         return Rooms(
             **{
                 **parts,

@@ -86,7 +86,7 @@ async def create_token(body: TokenRequest, _caller: Admin, rooms: TheRooms) -> N
     "/tokens/{token_id}",
     operation_id="revoke_token",
     summary="End a token's life; a second call changes nothing",
-    responses=answers.ok(_INFO | {"revoked_at": "2026-11-21T10:00:00Z"}) | answers.errors(401, 403, 404),
+    responses=answers.ok(_INFO | {"revoked_at": "2026-11-21T10:00:00Z"}) | answers.errors(401, 403, 404, 422),
 )
 async def revoke_token(token_id: str, caller: Reader, rooms: TheRooms) -> TokenInfo:
     async with rooms.database.transaction() as connection:
