@@ -198,10 +198,13 @@ def test_logs_print_lines_and_take_every_filter(railyard: Any) -> None:
     assert railyard("job", "logs", JOB_ID, "--raw", "--timestamps", routes=routes).code == 2
 
 
-def test_followed_logs_end_with_the_jobs_own_code(railyard: Any) -> None:
+def test_followed_logs_go_on_live_and_end_with_the_jobs_own_code(railyard: Any) -> None:
     page = {"lines": [line(1, "one")], "next": 1, "complete": True}
-    ran = railyard("job", "logs", JOB_ID, "-f", routes={f"GET {JOB}": [job(), failed()], f"GET {JOB}/logs": page})
-    assert (ran.code, ran.out) == (10, "one\n")
+    text = f"id: 2-1\nevent: line\ndata: {json.dumps(line(1, 'again', attempt=2))}\n\nevent: end\ndata: {{}}\n\n"
+    stream = httpx2.Response(200, headers={"content-type": "text/event-stream"}, text=text)
+    routes = {f"GET {JOB}": [job(), failed()], f"GET {JOB}/logs": page, f"GET {JOB}/logs/stream": stream}
+    ran = railyard("job", "logs", JOB_ID, "-f", routes=routes)
+    assert (ran.code, ran.out) == (10, "one\nagain\n")
 
 
 @pytest.mark.parametrize("name", ["@last", "@mine", f"{URL}/jobs/{JOB_ID}", f"{URL}/jobs/{JOB_ID}?tab=log#x"])
