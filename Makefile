@@ -23,7 +23,7 @@ demo: $(STAMP) ## train the sample request on this machine, from nothing to the 
 	@scripts/demo
 
 down: ## stop the server that the demo left running
-	@$(BIN)/railyard down --data-dir .railyard/home
+	@RAILYARD_HOME=$(CURDIR)/.railyard/home $(BIN)/railyard down
 
 test: $(STAMP) ## run every test ring whose parts are here; the others are shown as skipped
 	@scripts/test $(ARGS)
