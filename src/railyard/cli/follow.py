@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from railyard.client.job import Job
 
 LOOK_SECONDS = 0.5
-SEAL_SECONDS = 5.0
-"""How long the last lines of a final job are waited for."""
+LAST_LINES_SECONDS = 3.0
+"""How long the last lines of an attempt that is over are waited for, where nobody knows how many there are."""
 STILL_GOING = 8
 INTERRUPTED = 130
 
@@ -143,7 +143,8 @@ class _View:
         self._read_attempt(last=last)
 
     def _read_attempt(self, *, last: bool) -> None:
-        deadline = time.monotonic() + SEAL_SECONDS
+        deadline = time.monotonic() + LAST_LINES_SECONDS
+        wanted = self._lines_in_all() if last else None
         while True:
             try:
                 page = self._app.client.jobs.log_page(self._job.job_id, after=self._cursor, attempt=self._attempt)
@@ -153,7 +154,13 @@ class _View:
                 self.clear()
                 self._out.side(self._out.ink(line.text, "faint") if line.source == "system" else line.text)
             self._cursor = page.next
-            if page.complete or (not page.lines and not last) or time.monotonic() > deadline:
+            arrived = wanted is not None and page.next >= wanted
+            if page.complete or arrived or (not page.lines and not last) or time.monotonic() > deadline:
                 return
             if not page.lines:
                 time.sleep(LOOK_SECONDS)
+
+    def _lines_in_all(self) -> int | None:
+        """How many lines the attempt wrote: known once it is over, unless it was killed."""
+        attempts = self._app.client.jobs.attempts(self._job.job_id)
+        return next((one.log_lines for one in attempts if one.number == self._attempt), None)

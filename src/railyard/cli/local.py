@@ -76,7 +76,12 @@ def _block(manifest: dict[str, Any], out: Path | None) -> list[tuple[str, str]]:
     for split in ("holdout", "train"):
         values = metrics.get(split) or {}
         rows += (
-            [(split, "  ".join(f"{name} {lazy.html.number(value)}" for name, value in values.items()))]
+            [
+                (
+                    split,
+                    "  ".join(f"{name} {lazy.html.number(value)}" for name, value in lazy.html.ordered(values).items()),
+                )
+            ]
             if values
             else []
         )

@@ -89,14 +89,15 @@ def counts(data: DataSummary | None) -> list[str]:
     return [" · ".join(parts)]
 
 
-def metric_line(metrics: Mapping[str, float | None]) -> str:
+def metric_line(metrics: Mapping[str, float | None], most: int | None = None) -> str:
     """auc 0.912  log_loss 0.31"""
-    return "  ".join(f"{name} {lazy.html.number(value)}" for name, value in metrics.items())
+    shown = list(lazy.html.ordered(metrics).items())[:most]
+    return "  ".join(f"{name} {lazy.html.number(value)}" for name, value in shown)
 
 
 def cost(money: Money) -> str:
     """An amount and how it came about."""
-    return lazy.html.money(money) + (f"  ({money.formula})" if money.formula else "")
+    return lazy.html.money(money) + (f"  = {money.formula}" if money.formula else "")
 
 
 def step_line(job: Job, out: Output, now: datetime | None = None) -> str:
@@ -112,7 +113,7 @@ def step_line(job: Job, out: Output, now: datetime | None = None) -> str:
             parts.append(f"{out.ink('▶', 'busy')} {step.name}{share} {going}")
     if not job.final and all(step.finished_at is not None for step in job.steps):
         waits = f" {job.reason}" if job.reason else ""
-        place = f" ({job.queue_position} before it)" if job.state == "queued" and job.queue_position else ""
+        place = f", number {job.queue_position} in line" if job.state == "queued" and job.queue_position else ""
         parts.append(f"{out.ink(lazy.html.SYMBOLS[job.state], TONES[job.state])} {job.state}{waits}{place}")
     return "  ".join(parts)
 

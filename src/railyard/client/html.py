@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from html import escape
 
 from railyard.spec.base import Money
@@ -25,6 +26,9 @@ _CARD = (
     "padding:.7em 1em;border:1px solid var(--jp-border-color2,#d0d7de);border-radius:6px;"
     "color:var(--jp-ui-font-color1,inherit)"
 )
+_LEAST = Decimal("0.0001")
+_FIRST = ("auc", "pr_auc", "log_loss", "accuracy", "f1", "precision", "recall", "brier", "r2", "rmse", "mae")
+_LAST = ("positive_rate", "n")
 _FAINT = "color:var(--jp-ui-font-color2,#57606a)"
 
 
@@ -68,12 +72,22 @@ def money(cost: Money) -> str:
     if cost.amount is None:
         return f"{cost.core_hours:.3f} core-hours, unpriced"
     sign = "≈" if cost.basis == "estimated" else ""
-    return f"{sign}{cost.amount:.4f} {cost.currency or ''}".rstrip()
+    tiny = 0 < cost.amount < _LEAST
+    return f"{'<' if tiny else sign}{_LEAST if tiny else cost.amount:.4f} {cost.currency or ''}".rstrip()
 
 
 def number(value: float | None) -> str:
-    """A metric's value."""
-    return "–" if value is None else f"{value:.4g}"
+    """A metric's value: four digits, counts whole."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value.is_integer() and 1 < abs(value) < 1e12 else f"{value:.4g}"
+
+
+def ordered(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Metrics with those that people ask for first, counts last."""
+    first, last = [name for name in _FIRST if name in metrics], [name for name in _LAST if name in metrics]
+    middle = sorted(set(metrics) - set(first) - set(last))
+    return {name: metrics[name] for name in (*first, *middle, *last)}
 
 
 def job_card(job: Job, url: str, series: dict[str, list[float | None]]) -> str:
@@ -97,13 +111,15 @@ def job_card(job: Job, url: str, series: dict[str, list[float | None]]) -> str:
 
 def job_row(job: Job, url: str) -> str:
     """One job in one line."""
-    best = " · ".join(f"{escaped(name)} {number(value)}" for name, value in list(job.metrics.holdout.items())[:3])
+    best = " · ".join(
+        f"{escaped(name)} {number(value)}" for name, value in list(ordered(job.metrics.holdout).items())[:3]
+    )
     link = f'<a href="{escaped(url)}" target="_blank" rel="noopener">{escaped(job.job_id)}</a>'
     return f"{chip(job.state)} {link} {escaped(job.model_name)} {best}"
 
 
 def _metrics(job: Job) -> str:
-    names = list(dict.fromkeys([*job.metrics.holdout, *job.metrics.train]))[:12]
+    names = list(dict.fromkeys([*ordered(job.metrics.holdout), *ordered(job.metrics.train)]))[:12]
     cell = 'style="text-align:right;padding:0 .8em"'
     rows = "".join(
         f"<tr><td>{escaped(name)}</td><td {cell}>{number(job.metrics.holdout.get(name))}</td>"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ConfigDict, PrivateAttr
 
 from railyard.client import durations
-from railyard.client.html import SYMBOLS, job_card, job_row, money, number
+from railyard.client.html import SYMBOLS, job_card, job_row, money, number, ordered
 from railyard.errors import JobCancelled, JobFailed, RailyardError, Timeout
 from railyard.spec import records
 from railyard.spec.attempt import MetricPoint
@@ -130,7 +130,9 @@ class Job(records.Job):
         elif self.message:
             lines.append(f"  {self.message}")
         if self.metrics.holdout:
-            lines.append("  " + "  ".join(f"{name} {number(value)}" for name, value in self.metrics.holdout.items()))
+            lines.append(
+                "  " + "  ".join(f"{name} {number(value)}" for name, value in ordered(self.metrics.holdout).items())
+            )
         lines.append(f"  {money(self.cost)}  {self.url}")
         return "\n".join(lines)
 

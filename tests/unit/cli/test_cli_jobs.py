@@ -21,7 +21,7 @@ JOB = f"/v1/jobs/{JOB_ID}"
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    monkeypatch.setattr(follow, "SEAL_SECONDS", 0.0)
+    monkeypatch.setattr(follow, "LAST_LINES_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ def submitted(*looks: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "POST /v1/jobs": httpx2.Response(202, json=job(state="queued", attempt=0, steps=[])),
         f"GET {JOB}": list(looks) or [succeeded()],
+        f"GET {JOB}/attempts": {"items": []},
         f"GET {JOB}/logs": {"lines": [], "next": 0, "complete": True},
         **more,
     }
@@ -83,7 +84,7 @@ def test_following_in_a_pipe_prints_each_change_once_and_ends_with_the_result(ra
         "  holdout   auc 0.912  log_loss –",
         "  train     auc 0.94",
         "  model     fraud:3fa9c1d20b7e",
-        "  cost      0.0031 USD  (1 cpu × 12 s)",
+        "  cost      0.0031 USD  = 1 cpu × 12 s",
         f"  url       {URL}/jobs/{JOB_ID}",
     ]
 
@@ -151,7 +152,7 @@ def test_a_dry_run_shows_the_plan(railyard: Any, request_file: str) -> None:
     plan = {
         "resolved_request": {}, "code": "c1", "compute_resource": "CPU", "cpu": 1, "memory_bytes": 2**32, "columns": {"a": "Int64"},
         "rows_total": 1000, "rows_estimated": 10, "bytes_estimated": 2048, "seconds_estimated": 12.0, "jobs_seen": 3,
-        "cost": {"amount": "0.01", "currency": "USD", "basis": "estimated"}, "queue_position": 0, "warnings": ["careful"],
+        "cost": {"amount": "0.01", "currency": "USD", "basis": "estimated"}, "queue_position": 1, "warnings": ["careful"],
     }  # fmt: skip
     ran = railyard("train", request_file, "--dry-run", routes={"POST /v1/jobs": plan})
     assert ran.out.splitlines() == [
@@ -160,7 +161,7 @@ def test_a_dry_run_shows_the_plan(railyard: Any, request_file: str) -> None:
         "bytes    2.0 KiB",
         "takes    12.0 s (median of 3 jobs)",
         "costs    ≈0.0100 USD",
-        "queue    starts at once",
+        "queue    number 1 in line",
         "columns  a Int64",
         "warning  careful",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -32,8 +33,13 @@ def compare(app: App, jobs: tuple[str, ...]) -> None:
     rows = [["state", *(f"{lazy.html.SYMBOLS[job.state]} {job.state}" for job in found.jobs)]]
     rows += [[f"metric {name}", *map(lazy.html.number, values)] for name, values in found.metrics.items()]
     for part, table in (("param", found.params), ("request", found.request), ("data", found.data)):
-        rows += [[f"{part} {name}", *map(_shown, values)] for name, values in table.items()]
+        rows += [[f"{part} {name}", *map(_shown, values)] for name, values in table.items() if differ(values)]
     app.out.table(columns, rows)
+
+
+def differ(values: Sequence[Any]) -> bool:
+    """Whether the jobs do not all have the same value."""
+    return any(value != values[0] for value in values)
 
 
 def _shown(value: Any) -> str:

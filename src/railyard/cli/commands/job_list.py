@@ -87,7 +87,7 @@ def list_(
 
 def row(job: Job, out: Output) -> list[str]:
     """One line of the table; in a pipe every value is whole and of one form."""
-    best = next(iter(job.metrics.holdout.items()), None)
+    best = next(iter(lazy.html.ordered(job.metrics.holdout).items()), None)
     took = show.seconds(job)
     if not out.tty:
         cost = "" if job.cost.amount is None else str(job.cost.amount)

@@ -31,7 +31,7 @@ def metrics(app: App, job: str, series: bool, name: str | None) -> None:
         app.out.resource(lazy.spec.dump(found))
         return
     columns = (Column("METRIC"), Column("HOLDOUT", right=True), Column("TRAIN", right=True))
-    names = list(dict.fromkeys([*found.holdout, *found.train]))
+    names = list(lazy.html.ordered({**found.train, **found.holdout}))
     app.out.table(
         columns,
         [[metric, _value(app, found.holdout.get(metric)), _value(app, found.train.get(metric))] for metric in names],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from railyard.cli import lazy, refs, words
@@ -9,6 +11,9 @@ from railyard.cli import show as picture
 from railyard.cli.app import App, pass_app
 from railyard.cli.groups import command
 from railyard.cli.output import Column
+
+if TYPE_CHECKING:
+    from railyard.spec.records import Event
 
 
 @command(
@@ -72,7 +77,7 @@ def _events(app: App, job_id: str, *, follow: bool) -> None:
     if follow:
         for event in app.client.jobs.events(job_id, follow=True):
             at = words.stamp(event.at)
-            said = "\t".join([at, event.kind, event.by, event.reason or "", event.message or ""]).rstrip()
+            said = "\t".join([at, event.kind, event.by, _what(event)]).rstrip()
             app.out.row(lazy.spec.dump(event)) if app.out.json else app.out.line(said)
         return
     events = list(app.client.jobs.events(job_id))
@@ -88,11 +93,17 @@ def _events(app: App, job_id: str, *, follow: bool) -> None:
                 event.kind,
                 event.by,
                 str(event.attempt or ""),
-                ": ".join(part for part in (event.reason, event.message) if part),
+                _what(event),
             ]
             for event in events
         ],
     )
+
+
+def _what(event: Event) -> str:
+    """The reason and its sentence, or the step, or whatever else the event carries."""
+    said = ": ".join(part for part in (event.reason, event.message) if part)
+    return said or ", ".join(f"{name} {value}" for name, value in event.detail.items() if value is not None)
 
 
 def _attempts(app: App, job_id: str) -> None:

@@ -38,7 +38,7 @@ def list_(app: App, owner: str | None, project: str | None) -> None:
                 one.owner,
                 str(one.ids),
                 one.latest,
-                picture.metric_line(dict(list(one.latest_metrics.holdout.items())[:2])),
+                picture.metric_line(one.latest_metrics.holdout, 2),
                 one.latest_job,
                 words.when(one.updated_at) if app.out.tty else words.stamp(one.updated_at),
             ]
@@ -107,7 +107,7 @@ def _ids(app: App, name: str) -> None:
         [
             [
                 one.model_id,
-                picture.metric_line(dict(list(one.metrics.holdout.items())[:3])),
+                picture.metric_line(one.metrics.holdout, 3),
                 one.job_id,
                 one.info.format,
                 words.when(one.created_at) if app.out.tty else words.stamp(one.created_at),

@@ -123,7 +123,7 @@ def _show(app: App, plan: Plan) -> None:
             f"{words.took(plan.seconds_estimated)} (median of {plan.jobs_seen} jobs)" if plan.jobs_seen else "unknown",
         ),
         ("costs", lazy.html.money(plan.cost)),
-        ("queue", f"{plan.queue_position} before it" if plan.queue_position else "starts at once"),
+        ("queue", f"number {plan.queue_position} in line"),
         ("columns", ", ".join(f"{name} {kind}" for name, kind in plan.columns.items())),
         *(("warning", text) for text in plan.warnings),
     ]
