@@ -35,6 +35,7 @@ from railyard.control.db.embedded import EmbeddedPostgres
 from railyard.control.db.engine import Database
 from railyard.control.db.listen import Listener
 from railyard.control.db.migrate import upgrade
+from railyard.control.executors.base import Capacity
 from railyard.control.executors.local import LocalExecutor
 from railyard.control.home import Home, Running
 from railyard.control.intake.access import s3_access
@@ -44,6 +45,7 @@ from railyard.control.jobs.sharing import Rules
 from railyard.control.jobs.states import Clocks
 from railyard.errors import ConfigurationError, RailyardError
 from railyard.settings import Configured, Settings
+from railyard.spec.records import ComputeClass
 from railyard.spec.request import memory_bytes
 from railyard.version import __version__
 
@@ -94,6 +96,7 @@ class Server:
             url = _url("127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host, listening)  # noqa: S104
             rooms = await self._open_rooms(stack, database, store, secret, url)
             await self._keep_admin_token(database)
+            await rooms.measures.begin(database)
             self._web = _Web(create_app(rooms), lambda: self._announce(rooms.public_url))
             if not self._stopping:
                 await self._web.serve(sockets=[listening])
@@ -186,7 +189,7 @@ class Server:
                 executor=executor,
                 classes=classes,
                 capacity=capacity,
-                settings=self._settings_now,
+                settings=lambda: self._settings_now(classes, capacity),
             ),
             policy=policy,
             code=code,
@@ -196,13 +199,21 @@ class Server:
             duties=lambda: duties.health(loops),
         )
 
-    def _settings_now(self) -> Settings:
-        """The settings as the files have them now; the ones of the start where a file does not hold (any more)."""
+    def _settings_now(self, classes: dict[str, ComputeClass], capacity: Capacity) -> Settings:
+        """The settings as the files have them now, or as they were where a file does not hold (any more).
+
+        Everybody reads the one mapping of classes, so a class or a price that was added is known to all from here on.
+        """
         try:
-            return self._reload().settings
-        except ConfigurationError as error:
-            log.warning("the settings cannot be read again, so the earlier ones stay: %s", error.message)
+            found = self._reload().settings
+            current = found.compute_classes(capacity.cpu, capacity.memory_bytes, capacity.gpu)
+        except (ConfigurationError, ValueError) as error:
+            log.warning("the settings cannot be read again, so the earlier ones stay: %s", error)
             return self._configured.settings
+        classes.update(current)
+        for gone in classes.keys() - current.keys():
+            del classes[gone]
+        return found
 
     async def _keep_admin_token(self, database: Database) -> None:
         """Makes the admin's token at the first start, and whenever the one in the home no longer works."""

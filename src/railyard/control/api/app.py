@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from railyard.control.api import errors
 from railyard.control.api.middleware import Surround
+from railyard.control.api.pages import routes as pages
 from railyard.control.api.rooms import Rooms
 from railyard.control.api.routes import (
     attempts,
@@ -60,6 +61,7 @@ def _bare(public_url: str, max_body_bytes: int, max_artifact_bytes: int) -> Fast
     errors.install(app, public_url)
     for router in _routers():
         app.include_router(router)
+    app.include_router(pages.router)
     app.add_middleware(
         Surround, public_url=public_url, max_body_bytes=max_body_bytes, max_artifact_bytes=max_artifact_bytes
     )

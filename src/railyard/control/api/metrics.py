@@ -37,8 +37,13 @@ class Measures(Collector):
         self._lock = asyncio.Lock()
         self._counted_at = float("-inf")
         self._counts: Sequence[Row[Any]] = ()
-        self._seq: int | None = None
+        self._seq = 0
         self._duties: Mapping[str, DutyHealth] = {}
+
+    async def begin(self, database: Database) -> None:
+        """Steps are measured from here on."""
+        async with database.transaction() as connection:
+            self._seq = await metrics_store.last_event(connection)
 
     async def page(self, database: Database, duties: Mapping[str, DutyHealth]) -> bytes:
         """Everything in Prometheus' text format."""
@@ -51,9 +56,9 @@ class Measures(Collector):
     async def _look(self, database: Database) -> None:
         async with database.transaction() as connection:
             self._counts = await metrics_store.job_counts(connection)
-            # The histogram counts from this server's first look on, as Prometheus expects of a restarted process.
-            last = await metrics_store.last_event(connection, self._seq or 0)
-            ended = await metrics_store.ended_steps(connection, last if self._seq is None else self._seq, last)
+            # From this server's start on, as Prometheus expects of a restarted process.
+            last = await metrics_store.last_event(connection, self._seq)
+            ended = await metrics_store.ended_steps(connection, self._seq, last)
             self._seq = last
         for row in ended:
             if row.seconds is not None:

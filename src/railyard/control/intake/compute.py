@@ -114,6 +114,7 @@ def _shown(amount: int) -> str:
 
 async def states(known: Known) -> tuple[ComputeState, ...]:
     """Every class with what runs, what waits, and how many more of its default size would fit now."""
+    known.settings()
     async with known.database.transaction() as connection:
         waiting, used = await store.queued(connection), await store.in_use(connection)
     return tuple(

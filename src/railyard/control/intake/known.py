@@ -29,4 +29,5 @@ class Known:
     classes: Mapping[str, ComputeClass]
     capacity: Capacity
     settings: Callable[[], Settings]
-    """The settings now: buckets and connections may be added while the server runs."""
+    """The settings now: buckets, connections, classes and prices may change while the server runs. Reading them brings
+    `classes` up to date."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 from railyard.spec.base import Money
@@ -65,3 +66,9 @@ def headline(job: Job) -> str:
         if name is not None:
             return f"{name} {known[name]:.4g}"
     return "–"
+
+
+def short(value: object) -> str:
+    """A fact of the evidence, as JSON has it, cut where it is long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 300 else text[:299] + "…"
