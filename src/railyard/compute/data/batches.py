@@ -12,11 +12,7 @@ from railyard.compute.data.frames import arrow
 from railyard.compute.data.join import Right, join
 from railyard.compute.data.prepare import Prepared
 from railyard.compute.data.table import Part, engine_errors
-
-PIECE_ROWS = 1_000_000
-"""Most rows of a piece: bounds the memory that one huge row group takes."""
-FILES_AT_ONCE = 16
-"""Whole files read together when the rows are kept anyway."""
+from railyard.compute.data.windows import one_by_one, together
 
 
 @dataclass(frozen=True)
@@ -33,25 +29,18 @@ class Piece:
         return self.rows.filter(self.mask if holdout else ~self.mask)
 
 
-def pieces(
-    prepared: Prepared, rights: Sequence[Right], columns: Sequence[str], *, whole_files: bool
-) -> Iterator[Piece]:
+def pieces(prepared: Prepared, rights: Sequence[Right], columns: Sequence[str], *, in_memory: bool) -> Iterator[Piece]:
     """Every row that the filters leave, in order: files by key, rows as in the file.
 
-    `columns` of the first source are read (its filters and the rule's column must be among them). `whole_files` reads
-    several files at once, which is faster and needs the memory of their rows.
+    `columns` of the first source are read (its filters and the rule's column must be among them). `in_memory` reads
+    more at once, which is faster, where the rows are kept anyway.
     """
-    first, conditions = prepared.tables[0], prepared.conditions[0]
-    ranges = [(part, window) for part in first.parts for window in _windows(prepared, part, whole_files=whole_files)]
-    step = FILES_AT_ONCE if whole_files else 1
-    for start in range(0, len(ranges), step):
-        chosen = ranges[start : start + step]
-        scans = [first.scan(part, columns, conditions, window) for part, window in chosen]
-        frames = _collect(scans, [part for part, _ in chosen])
-        for (part, _), frame in zip(chosen, frames, strict=True):
+    first, conditions, rule = prepared.tables[0], prepared.conditions[0], prepared.splitter
+    for windows in together(first, conditions, columns) if in_memory else one_by_one(first, conditions):
+        scans = [first.scan(window.part, columns, conditions, window.rows) for window in windows]
+        for window, frame in zip(windows, _collect(scans, [window.part for window in windows]), strict=True):
             rows = join(frame, rights, prepared.projection.keys)
-            rule = prepared.splitter
-            yield Piece(rows, rule.mask(rows, part.file.key) if rule else None)
+            yield Piece(rows, rule.mask(rows, window.part.file.key) if rule else None)
 
 
 def _collect(scans: Sequence[pl.LazyFrame], parts: Sequence[Part]) -> list[pl.DataFrame]:
@@ -60,23 +49,9 @@ def _collect(scans: Sequence[pl.LazyFrame], parts: Sequence[Part]) -> list[pl.Da
             return [scans[0].collect()]
     try:
         return pl.collect_all(scans)
-    except (pl.exceptions.PolarsError, OSError):
+    except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException):
         # One by one, to learn which file it was.
         return [_collect([scan], [part])[0] for scan, part in zip(scans, parts, strict=True)]
-
-
-def _windows(prepared: Prepared, part: Part, *, whole_files: bool) -> list[tuple[int, int] | None]:
-    """What to read of one file:
-    nothing, all of it (the engine skips row groups by itself), or its row groups in pieces.
-    """
-    groups = prepared.tables[0].groups(part, prepared.conditions[0])
-    if whole_files:
-        return [None] if groups else []
-    return [
-        (group.offset + start, min(PIECE_ROWS, group.rows - start))
-        for group in groups
-        for start in range(0, group.rows, PIECE_ROWS)
-    ]
 
 
 def rebatch(frames: Iterator[pl.DataFrame], rows: int) -> Iterator[pa.RecordBatch]:

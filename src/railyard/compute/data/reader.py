@@ -71,11 +71,11 @@ class Reader:
     def fetch(self) -> Fetched:
         """Reads both splits into memory.
 
-        Peak memory is their size, twice that of one file, and the sources that are joined.
+        Peak memory is their size, once more that of 64 MB of compressed Parquet, and the sources that are joined.
         """
         tally = Tally()
         sides: dict[bool, list[pl.DataFrame]] = {False: [], True: []}
-        for piece in self._pieces(tally, self._prepared.reads(0), whole_files=True):
+        for piece in self._pieces(tally, self._prepared.reads(0), in_memory=True):
             for holdout, frames in sides.items():
                 frames.append(self._deliver(piece.side(holdout)))
         summary = self._finish(tally)
@@ -97,7 +97,7 @@ class Reader:
 
     def _batches(self, holdout: bool, rows: int) -> Iterator[pa.RecordBatch]:
         tally = Tally()
-        found = self._pieces(tally, self._prepared.reads(0), whole_files=False)
+        found = self._pieces(tally, self._prepared.reads(0), in_memory=False)
         yield from rebatch((self._deliver(piece.side(holdout)) for piece in found), rows)
         self._finish(tally)
 
@@ -105,7 +105,7 @@ class Reader:
         """Counts and fingerprint; reads only what filters and split need, unless a reading has counted already."""
         if self._summary is None:
             tally = Tally()
-            for _ in self._pieces(tally, self._needed_to_count(), whole_files=False):
+            for _ in self._pieces(tally, self._needed_to_count(), in_memory=False):
                 pass
             self._finish(tally)
         assert self._summary is not None
@@ -117,8 +117,8 @@ class Reader:
         wanted |= {prepared.splitter.column} if prepared.splitter and prepared.splitter.column else set()
         return tuple(column for column in prepared.reads(0) if column in wanted)
 
-    def _pieces(self, tally: Tally, columns: tuple[str, ...], *, whole_files: bool) -> Iterator[Piece]:
-        for piece in pieces(self._prepared, self._rights, columns, whole_files=whole_files):
+    def _pieces(self, tally: Tally, columns: tuple[str, ...], *, in_memory: bool) -> Iterator[Piece]:
+        for piece in pieces(self._prepared, self._rights, columns, in_memory=in_memory):
             tally.add(piece.rows, piece.mask, self._prepared.splitter)
             yield piece
 

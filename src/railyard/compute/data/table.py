@@ -25,11 +25,12 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Part:
-    """One file with its footer and the values its folders state (hive partitions)."""
+    """One file with its footer and the columns that have one value all through it."""
 
     file: DataFile
     footer: Footer
     constants: Mapping[str, Any]
+    """Values that its folders state (hive partitions), and null for columns that hold nothing else."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Table:
                 missing=[name],
                 available=list(part.footer.schema),
             )
-        if dtype != self.schema[name] and dtype != pl.Null:
+        if dtype != self.schema[name]:
             raise mismatch(
                 f"column {name} is {dtype} in {part.file.uri} and {self.schema[name]} in the files before it",
                 "write the files of a source with one type per column",
@@ -109,18 +110,14 @@ class Table:
         )
         if group is not None:
             read = read.slice(*group)
-        stored = [name for name in columns if name not in part.constants]
-        empty = [name for name in stored if part.footer.schema[name] != self.schema[name]]
         for wanted in conditions:
             if wanted.column not in part.constants:
                 read = read.filter(expression(wanted))
-        read = read.select(ROW, *stored)
         stated = {
             name: pl.lit(part.constants[name], dtype=self.schema[name]) for name in columns if name in part.constants
         }
-        if stated or empty:
-            read = read.with_columns(*(pl.col(name).cast(self.schema[name]) for name in empty), **stated)
-        return read.select(ROW, *columns)
+        read = read.select(ROW, *(name for name in columns if name not in stated))
+        return read.with_columns(**stated).select(ROW, *columns) if stated else read
 
     def compressed(self, columns: Sequence[str] | None, conditions: Sequence[Condition] = ()) -> int:
         """Compressed bytes of these columns in the row groups that the conditions leave (of everything:
@@ -181,11 +178,16 @@ def open_files(where: str, located: Located) -> Table:
                 schema[name] = dtype
     stated = {name: found for name, found in stated.items() if name not in schema}
     parts = tuple(
-        Part(file, footer, {name: values[index] for name, (_, values) in stated.items()})
+        Part(file, footer, {name: values[index] for name, (_, values) in stated.items()} | _nothing(footer))
         for index, (file, footer) in enumerate(zip(located.files, footers, strict=True))
     )
     whole = pl.Schema({**schema, **{name: dtype for name, (dtype, _) in stated.items()}})
     return Table(where, parts, whole, located.storage_options)
+
+
+def _nothing(footer: Footer) -> dict[str, None]:
+    """Columns that were written without a type, because every value of this file is null: they take any file's type."""
+    return {name: None for name, dtype in footer.schema.items() if dtype == pl.Null}
 
 
 def _footer(file: DataFile) -> Footer:

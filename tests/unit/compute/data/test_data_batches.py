@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from railyard.compute.data import batches as room
+from railyard.compute.data import windows
 from railyard.compute.data.batches import rebatch
 
 Ask = Callable[..., Any]
@@ -68,9 +68,22 @@ def test_batches_hold_the_rows_of_fetch_in_the_same_order(
 def test_huge_row_groups_are_cut(many: Path, ask: Ask, reader: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     request = ask(many, ["n"], filters=FILTERS, holdout=HOLDOUTS[0])
     expected = reader(request).fetch().training["n"].to_list()
-    monkeypatch.setattr(room, "PIECE_ROWS", 37)
+    monkeypatch.setattr(windows, "PIECE_ROWS", 37)
     found = [value for batch in reader(request).batches("training", 50) for value in batch.column("n").to_pylist()]
     assert found == expected
+
+
+@pytest.mark.parametrize(("limit", "files"), [(1, 16), (1500, 16), (5000, 16), (10**9, 2)])
+def test_limits_of_a_reading_change_neither_rows_nor_order(
+    many: Path, ask: Ask, reader: Ask, monkeypatch: pytest.MonkeyPatch, limit: int, files: int
+) -> None:
+    request = ask(many, ["n"], filters=FILTERS, holdout=HOLDOUTS[0])
+    expected = reader(request).fetch()
+    monkeypatch.setattr(windows, "BYTES_AT_ONCE", limit)
+    monkeypatch.setattr(windows, "FILES_AT_ONCE", files)
+    found = reader(request).fetch()
+    assert found.training.equals(expected.training)
+    assert found.holdout.equals(expected.holdout)
 
 
 def test_an_unknown_split_and_a_size_below_one_are_refused_at_once(many: Path, ask: Ask, reader: Ask) -> None:

@@ -204,3 +204,12 @@ def test_a_file_whose_column_is_all_null_takes_the_others_type(tmp_path: Path, a
     filters = [{"feature_name": "a", "predicate": "Eq", "feature_value": {"string_val": "x"}}]
     assert reader(ask(tmp_path, ["a"])).fetch().training["a"].to_list() == [None, None, "x", None]
     assert reader(ask(tmp_path, ["a"], filters=filters)).fetch().training["a"].to_list() == ["x"]
+
+
+def test_a_column_that_is_null_everywhere_is_null(tmp_path: Path, ask: Ask, reader: Ask) -> None:
+    put(tmp_path / "1.parquet", a=[None, None], b=[1, 2])
+    compared = {"feature_name": "a", "predicate": "NotEq", "feature_value": {"string_val": "x"}}
+    empty = {"feature_name": "a", "predicate": "IsNull"}
+    assert reader(ask(tmp_path, ["a", "b"], filters=[empty])).fetch().training.rows() == [(None, 1), (None, 2)]
+    with pytest.raises(AttemptError, match="nothing is left"):
+        reader(ask(tmp_path, ["b"], filters=[compared])).fetch()
