@@ -83,6 +83,16 @@ async def test_the_warm_interpreter_outlives_the_executor_and_is_adopted(bench: 
     assert call(bench.home / "warm" / "stub", {"do": "ping"}, seconds=5) == before
 
 
+async def test_an_interpreter_whose_code_changed_on_disk_is_replaced(bench: Bench, executor: LocalExecutor) -> None:
+    await executor.warm_up(bench.runtime)
+    folder = bench.home / "warm" / "stub"
+    before = call(folder, {"do": "ping"}, seconds=5)["pid"]
+    (folder / "outdated").touch()
+    await executor.warm_up(bench.runtime)
+    assert call(folder, {"do": "ping"}, seconds=5)["pid"] != before
+    (folder / "outdated").unlink()
+
+
 async def test_a_killed_warm_interpreter_takes_no_attempt_with_it_and_is_replaced(
     bench: Bench, executor: LocalExecutor
 ) -> None:

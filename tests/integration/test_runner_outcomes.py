@@ -165,7 +165,9 @@ def test_a_flood_of_output_is_kept_to_the_limit_and_the_gap_is_stated(bench: Ben
     heard = bench.run("flood", megabytes=30, limited=limits(log_bytes=5 * 2**20))
     texts = heard.texts()
     kept = sum(text == "x" * 99 for text in texts)
-    assert kept == 5 * 2**20 // 100
+    # The limit holds for what lies on disk, so that a flood of short lines does not fill it either.
+    assert (bench.folder(heard.spec.name) / "log.jsonl").stat().st_size < 5 * 2**20 + 1000
+    assert kept > 25_000
     assert any("log limit" in text for text in heard.texts("system"))
     assert any(f"{300_000 - kept} lines" in text for text in heard.texts("system"))
     assert heard.manifest is not None

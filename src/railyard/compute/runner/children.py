@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from railyard.compute.runner.channel import Channel, pair
 from railyard.compute.runner.folder import AttemptFolder
-from railyard.compute.runner.processes import close_descriptors, die_with_parent
+from railyard.compute.runner.processes import close_descriptors, die_with_parent, fork
 from railyard.compute.runner.verifier import stand_by
 from railyard.compute.runner.worker import work
 
@@ -48,7 +48,7 @@ def fork_children(folder: AttemptFolder) -> Children:
 def _fork(run: Callable[[Channel], None], stdout: int, stderr: int) -> Child:
     ours, theirs = pair()
     parent = os.getpid()
-    pid = os.fork()
+    pid = fork()
     if pid:
         theirs.close()
         # Also done by the child: whoever comes first, the group exists before either side relies on it.

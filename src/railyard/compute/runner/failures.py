@@ -84,7 +84,10 @@ def _mend(error: BaseException) -> str:
 
 
 def _line(error: BaseException) -> str:
-    text = str(error).strip()
+    try:
+        text = str(error).strip()
+    except Exception:  # its own __str__ raises
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

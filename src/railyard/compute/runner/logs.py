@@ -37,17 +37,18 @@ class LogBook:
         at = datetime.now(UTC).isoformat()
         kept: list[bytes] = []
         for line in lines:
-            size = len(line) + 1
+            encoded = _encode(at, source, line)
+            size = len(encoded) + 1
             if self._left_out or self._kept_bytes + size > self._limit:
                 if not self._left_out:
                     kept.append(
                         _encode(at, "system", f"log limit of {self._limit} bytes reached: what follows is left out")
                     )
                 self._left_out += 1
-                self._left_out_bytes += size
+                self._left_out_bytes += len(line) + 1
                 continue
             self._kept_bytes += size
-            kept.append(_encode(at, source, line))
+            kept.append(encoded)
         self._write(kept)
 
     def say(self, text: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import warnings
 from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
@@ -51,6 +52,13 @@ def adopt_orphans() -> None:
 def hide_memory() -> None:
     """Keeps other processes of the same user from reading this one's memory: it holds the attempt's token."""
     _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def fork() -> int:
+    """os.fork, without Python 3.12's warning: the only threads here are idle ones of allocators, which stand a fork."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def close_descriptors(keep: Collection[int]) -> None:

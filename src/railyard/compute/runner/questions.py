@@ -13,6 +13,7 @@ from typing import Any
 
 from railyard.compute.data import plan
 from railyard.compute.runner.failures import report_of
+from railyard.compute.runner.landlock import write_only_below
 from railyard.compute.workflows.discovery import describe, discover, load
 from railyard.spec.attempt import PlanAnswer, PlanQuestion
 from railyard.spec.base import JsonObject, dump
@@ -22,6 +23,7 @@ def answer_to(question: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """{"answer": …}, or {"error": sentence} where there is none. What user code prints goes to stderr."""
     os.dup2(2, 1)
     sys.stdout = sys.stderr
+    write_only_below([Path("/tmp"), Path("/var/tmp"), Path("/dev")])  # noqa: S108
     handler = QUESTIONS.get(question)
     if handler is None:
         return {"error": f"expected a question of {', '.join(QUESTIONS)}; got {question}"}

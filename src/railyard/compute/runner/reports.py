@@ -16,6 +16,7 @@ from railyard.spec.states import STEPS, StepName
 MOST_METRIC_BYTES = 256 * 2**20
 """Of one attempt; what comes after is dropped and counted."""
 _LONGEST_NAME = 256
+_PROGRESS_SECONDS = 0.1
 
 
 class FileReporter:
@@ -26,6 +27,7 @@ class FileReporter:
         self._metrics = SpoolWriter(metrics)
         self.step: StepName | None = None
         self.dropped = 0
+        self._progress_told = float("-inf")
 
     def step_started(self, name: StepName) -> None:
         self.step = name
@@ -56,7 +58,9 @@ class FileReporter:
             number = float(fraction)
         except (TypeError, ValueError, OverflowError):
             return
-        if math.isfinite(number):
+        now = time.monotonic()
+        if math.isfinite(number) and (number >= 1.0 or now - self._progress_told >= _PROGRESS_SECONDS):
+            self._progress_told = now
             self._tell(self._steps, {"progress": min(1.0, max(0.0, number))})
 
     def _tell(self, spool: SpoolWriter, value: Mapping[str, object]) -> None:

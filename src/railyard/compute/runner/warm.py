@@ -4,7 +4,7 @@
 
 It listens on a Unix socket in a folder of its owner's alone. One JSON object per line; one answer per object:
 
-    {"do": "ping"}                                → {"pid", "uid", "version", "threads", "broken"}
+    {"do": "ping"}                                → {"pid", "uid", "version", "threads", "broken", "outdated"}
     {"do": "start", "order": {…}}  and the token's descriptor beside it (SCM_RIGHTS)
                                                   → {"uid", "existed"}
     {"do": "ask", "question": "plan"|"discover", "body": {…}, "seconds": 10}
@@ -35,8 +35,8 @@ from pydantic import ValidationError
 
 from railyard.compute.runner.folder import AttemptFolder, write_json
 from railyard.compute.runner.order import Order
-from railyard.compute.runner.preload import preload, threads
-from railyard.compute.runner.processes import boot_id, close_descriptors, kill_quietly, start_ticks, uid_of
+from railyard.compute.runner.preload import preload, stamp, threads
+from railyard.compute.runner.processes import boot_id, close_descriptors, fork, kill_quietly, start_ticks, uid_of
 from railyard.compute.runner.questions import answer_to
 from railyard.compute.runner.supervisor import supervise
 from railyard.version import __version__
@@ -61,6 +61,7 @@ class Warm:
     def __init__(self, listener: socket.socket, broken: dict[str, str]) -> None:
         self._listener = listener
         self._broken = broken
+        self._stamp = stamp()
         self._callers: dict[int, _Caller] = {}
         self._supervisors: dict[int, AttemptFolder] = {}
         self._selector = selectors.DefaultSelector()
@@ -139,6 +140,7 @@ class Warm:
                     "version": __version__,
                     "threads": threads(),
                     "broken": self._broken,
+                    "outdated": stamp() != self._stamp,
                 }
             case "start":
                 return self._start(caller, Order.model_validate(message["order"]))
@@ -195,7 +197,7 @@ class Warm:
         sys.stderr.flush()
         # A cancel may come before the child is ready for it: it waits until the supervisor lets it in.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        pid = os.fork()
+        pid = fork()
         if pid:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             return pid

@@ -76,8 +76,8 @@ class Interpreter:
         if state is None or not lives(state) or state.get("version") != __version__:
             return False
         try:
-            return "pid" in call(self._folder, {"do": "ping"}, seconds=_PING_SECONDS)
-        except (OSError, RailyardError):
+            return not call(self._folder, {"do": "ping"}, seconds=_PING_SECONDS)["outdated"]
+        except (OSError, RailyardError, KeyError):
             return False
 
     def _launch(self) -> None:
