@@ -37,8 +37,9 @@ class Cut:
     """Where a literal lies among the values that a column's type can hold."""
 
     value: Any
-    """The greatest value of the type that is not above the literal, in physical form (days, ticks, numbers, text);
-    None beyond the range.
+    """The greatest value of the type that is not above the literal; None beyond the range.
+
+    In physical form: days, ticks, numbers, text.
     """
     exact: bool = True
     """False where the literal lies between `value` and the next value of the type."""

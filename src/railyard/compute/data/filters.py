@@ -33,9 +33,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What statistics tell of one column in one row group;
-    None where they tell nothing. Physical values, as in Condition.
-    """
+    """What statistics tell of one column in one row group, in the form of Condition's values; None where nothing."""
 
     rows: int
     low: Any = None

@@ -1,6 +1,4 @@
-"""The identity of the data a model saw:
-files, schema and rows; never an aggregate of floats, which no engine repeats.
-"""
+"""The identity of the data a model saw: files, schema and rows, never a sum of floats, which no engine repeats."""
 
 from __future__ import annotations
 

@@ -114,9 +114,7 @@ def _date_range(block: DateRangeSampling, dtype: pl.DataType) -> Splitter:
 
 
 def _only_plain_dates(texts: pl.Series, column: str) -> None:
-    """Text orders as dates do only where all of it is YYYY-MM-DD:
-    a time of day would fall out at the end of the range.
-    """
+    """Text orders as dates only where all of it is YYYY-MM-DD: a time of day would fall out at the end of the range."""
     other = texts.drop_nulls().cast(pl.String)
     other = other.filter(~other.str.contains(r"^\d{4}-\d{2}-\d{2}$"))
     if len(other):

@@ -1,5 +1,6 @@
-"""Several sources as one (inner join):
-the first gives the rows and their order, the others look values up by unique keys.
+"""Several sources as one, by inner join.
+
+The first gives the rows and their order; the others are looked up by keys that are unique in them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""A request's data block against its sources:
-opened, checked, ready to read. Nothing here reads rows, except a SQL snapshot.
+"""A request's data block against its sources: opened, checked, ready to read.
+
+Nothing here reads rows, except where a SQL source is snapshotted.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +77,7 @@ def prepare(
     for index, source in enumerate(request.data.features):
         if source.source == "sql":
             file = scratch / f"sql-snapshot-{index}.parquet" if scratch else None
-            tables.append(_query(source, access, file))
+            tables.append(_query(source, access, file, by_row=index == 0 and _splits_by_row(request)))
             snapshots += [file] if file else []
         else:
             tables.append(open_files(source.path or "", locate(source.path or "", access)))
@@ -102,14 +104,25 @@ def check(
     return Prepared(tuple(tables), projection, conditions, rule, tuple(snapshots))
 
 
-def _query(source: FeatureSource, access: DataAccess, file: Path | None) -> Table:
+def _query(source: FeatureSource, access: DataAccess, file: Path | None, *, by_row: bool) -> Table:
     query = sql.query_of(source, access)
     if file is None:
         return Table(query.where, (), pl.Schema(sql.describe(query)))
-    warnings = sql.snapshot(query, file)
+    warnings = sql.snapshot(query, file) + _order(query, by_row)
     stat = file.stat()
     # The key is the same for every snapshot of this source: rows keep their side as long as the query gives them in one
     # order.
     snapshot = DataFile(f"sql://{query.connection}", str(file), "snapshot.parquet", stat.st_size, local_stamp(stat))
     table = open_files(query.where, Located((snapshot,)))
     return Table(table.where, table.parts, table.schema, warnings=warnings)
+
+
+def _splits_by_row(request: TrainingRequest) -> bool:
+    sampling = request.data.holdout_sampling
+    return sampling is not None and sampling.sampling_function == "RANDOM"
+
+
+def _order(query: sql.Query, by_row: bool) -> tuple[str, ...]:
+    if not by_row or re.search(r"\border\s+by\b", query.text, re.IGNORECASE):
+        return ()
+    return (f"{query.where} has no ORDER BY: another run may give its rows, and so the RANDOM holdout, another order",)

@@ -23,9 +23,7 @@ class DataFile:
     """One file of a source as it was when the source was opened."""
 
     uri: str
-    """How it is named to people and in the fingerprint:
-    the request's own terms, also where a bucket is a local folder.
-    """
+    """How it is named to people and in the fingerprint: as the request names it, even where a bucket is a folder."""
     path: str
     """What the engine opens."""
     key: str
@@ -182,8 +180,9 @@ def _nothing(asked: str, names: Iterable[str]) -> Exception:
 
 
 def readable(key: str) -> bool:
-    """Whether a folder's file is data:
-    the right suffix, and no part of its path begins with `_` or `.`, as Spark's own notes do.
+    """Whether a folder's file is data.
+
+    It has the right suffix, and no part of its path begins with `_` or `.`, as Spark's own notes do.
     """
     parts = key.split("/")
     hidden = any(part.startswith((".", "_")) and "=" not in part for part in parts)
@@ -198,7 +197,8 @@ def fixed_prefix(pattern: str) -> str:
 
 
 def glob_regex(pattern: str) -> re.Pattern[str]:
-    """A glob over keys:
+    """A glob over keys, as a pattern.
+
     `*` and `?` stay within a folder, `**` crosses folders; a match that is a folder means all below it.
     """
     text = ""
@@ -217,8 +217,9 @@ def glob_regex(pattern: str) -> re.Pattern[str]:
 
 
 def hive_values(keys: Sequence[str]) -> dict[str, list[str | None]]:
-    """`name=value` folders of each key, where every key has the same names;
-    the value is None for the default partition.
+    """Values of the `name=value` folders above each key, where all keys have the same names.
+
+    The value of the default partition is None.
     """
     rows = [
         {

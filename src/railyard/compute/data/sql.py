@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 import polars as pl
 import pyarrow.parquet as pq
 
-from railyard.compute.data.problems import DISK_FULL, disk_errors, first_lines, not_found
+from railyard.compute.data.problems import DISK_FULL, disk_errors, first_lines, listed, mismatch, not_found
 from railyard.compute.data.sql_drivers import BATCH_ROWS, Answer, duckdb, postgres, sqlalchemy
 from railyard.errors import AttemptError
 from railyard.spec.attempt import DataAccess
@@ -79,6 +79,7 @@ def _answer(query: Query, text: str) -> Iterator[Answer]:
     open_answer = duckdb if scheme == "duckdb" else postgres if scheme.startswith("postgres") else sqlalchemy
     try:
         with open_answer(query.url, text, query.timeout_seconds) as answer:
+            _refuse_repeated(query, answer.schema.names)
             yield answer
     except AttemptError:
         raise
@@ -93,6 +94,16 @@ def _answer(query: Query, text: str) -> Iterator[Answer]:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise
         raise _failed(query, error) from None
+
+
+def _refuse_repeated(query: Query, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise mismatch(
+            f"{query.where} gives the column {listed(repeated)} more than once",
+            "name each column once, with AS where two tables share a name",
+            columns=repeated,
+        )
 
 
 def _failed(query: Query, error: Exception) -> AttemptError:

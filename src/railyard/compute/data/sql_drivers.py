@@ -87,13 +87,15 @@ def sqlalchemy(url: str, text: str, timeout_seconds: float) -> Iterator[Answer]:
         with _deadline(timeout_seconds, interrupt or (lambda: None)):
             result = connection.execution_options(stream_results=True).exec_driver_sql(text)
             names = list(result.keys())
+            # Positions until the end: a frame, unlike an answer, cannot hold a name twice.
+            places = [str(place) for place in range(len(names))]
             frames = [
-                pl.DataFrame([tuple(row) for row in rows], schema=names, orient="row", infer_schema_length=None)
+                pl.DataFrame([tuple(row) for row in rows], schema=places, orient="row", infer_schema_length=None)
                 for rows in result.partitions(BATCH_ROWS)
             ]
         connection.rollback()
-    whole = pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame(schema=names)
-    table = whole.to_arrow(compat_level=pl.CompatLevel.oldest())
+    whole = pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame(schema=places)
+    table = whole.to_arrow(compat_level=pl.CompatLevel.oldest()).rename_columns(names)
     yield Answer(table.schema, iter(table.to_batches(BATCH_ROWS)))
 
 

@@ -120,9 +120,7 @@ class Table:
         return read.with_columns(**stated).select(ROW, *columns) if stated else read
 
     def compressed(self, columns: Sequence[str] | None, conditions: Sequence[Condition] = ()) -> int:
-        """Compressed bytes of these columns in the row groups that the conditions leave (of everything:
-        None and no condition).
-        """
+        """Compressed bytes of these columns (all: None) in the row groups that the conditions leave."""
         return sum(part.footer.compressed(columns, self.groups(part, conditions)) for part in self.parts)
 
     def estimate(self, conditions: Sequence[Condition]) -> int:

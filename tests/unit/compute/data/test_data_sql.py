@@ -163,3 +163,18 @@ def test_a_missing_database_file_is_told(query: Ask, reader: Ask, tmp_path: Path
         reader(query("w", "SELECT 1 AS a", "a"), access).fetch()
     assert caught.value.report.code in ("data_not_found", "storage_unavailable")
     assert "none.duckdb" in caught.value.message
+
+
+@pytest.mark.parametrize("connection", ["sales", "notes"])  # the table bears the same name
+def test_a_column_given_twice_is_refused(query: Ask, reader: Ask, access: DataAccess, connection: str) -> None:
+    with pytest.raises(AttemptError, match="gives the column id more than once") as caught:
+        reader(query(connection, f"SELECT id, id FROM {connection}", "id"), access).schema()
+    assert caught.value.report.code == "schema_mismatch"
+
+
+def test_a_random_split_over_rows_in_no_order_is_warned_about(query: Ask, reader: Ask, access: DataAccess) -> None:
+    holdout = {"sampling_function": "RANDOM", "random_sampling": {"fraction": 0.5}}
+    loose = reader(query("sales", "SELECT id FROM sales", "id", holdout=holdout), access).summary()
+    firm = reader(query("sales", "SELECT id FROM sales Order  By id", "id", holdout=holdout), access).summary()
+    assert any("has no ORDER BY" in note for note in loose.warnings)
+    assert firm.warnings == ()
