@@ -99,7 +99,7 @@ def documents() -> dict[Path, str]:
     """Every generated file with the content it should have."""
     architecture, requests, errors = ROOT / "ARCHITECTURE.md", ROOT / "docs/reference/request.md", ROOT / "docs/reference/errors.md"
     return {
-        architecture: between(architecture.read_text(), "states", states.draw()),
+        architecture: between(architecture.read_text(), "states", f"```mermaid\n{states.diagram()}```\n\n{states.table()}"),
         requests: between(requests.read_text(), "fields", request_reference()),
         errors: between(errors.read_text(), "codes", error_reference()),
         ROOT / "docs/reference/openapi.json": json.dumps(openapi_document(), indent=1, ensure_ascii=False) + "\n",

@@ -95,7 +95,7 @@ def test_the_holdout_holds_both_ends_of_the_range(platform, results, tmp_path: P
 
     job_id = results["cli"]["job_id"]
     artifact = next(a for a in results["cli"]["artifacts"] if a["kind"] == "eval" and a["path"].endswith(".parquet"))
-    platform.cli("job", "artifacts", job_id, "get", artifact["path"], "--out", str(tmp_path / "holdout.parquet"))
+    platform.cli("job", "artifacts", "get", job_id, artifact["path"], "--out", str(tmp_path / "holdout.parquet"))
     dates = pl.read_parquet(tmp_path / "holdout.parquet")["created_at"]
     assert str(dates.min()).startswith("2018-10-01 00:00:00")
     assert str(dates.max()).startswith("2019-01-01 00:00:00")
@@ -151,7 +151,7 @@ def test_the_same_idempotency_key_gives_the_same_job(platform):
     first = platform.curl("POST", "/v1/jobs", body=body, headers=header)
     assert platform.curl("POST", "/v1/jobs", body=body, headers=header)["job_id"] == first["job_id"]
     other = platform.curl("POST", "/v1/jobs", body=body.replace("500", "20"), headers=header)
-    assert other["error"]["code"] == "idempotency_mismatch"
+    assert other["error"]["code"] == "idempotency_key_reused"
     platform.client().jobs.get(first["job_id"]).wait(timeout=120)
 
 
@@ -162,7 +162,8 @@ def test_a_rerun_with_overrides_is_a_new_job_with_the_same_code(platform, result
     assert again.rerun_of == job_id
     assert again.code == results["cli"]["code"]["code_id"]
     comparison = platform.json("job", "compare", job_id, again.job_id)
-    assert comparison["params"] == {"n_estimators": [500, 20]}
+    assert comparison["params"]["n_estimators"] == [500, 20]
+    assert comparison["request"] == {"/train/custom_params/n_estimators": [500, 20]}
     assert comparison["data"] == {}
 
 

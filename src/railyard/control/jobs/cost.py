@@ -9,7 +9,8 @@ from typing import Any
 from railyard.spec.base import Money
 from railyard.spec.records import Price
 
-_PLACES = Decimal("0.0001")
+_PLACES = Decimal("0.00000001")
+"""Kept by the API, so that a thousand small jobs still add up; people are shown four decimals."""
 GIB = 2**30
 
 
