@@ -95,12 +95,15 @@ async def job(connection: AsyncConnection, job_id: str) -> Row[Any] | None:
     return await one_row(connection, _jobs().where(jobs.c.job_id == job_id))
 
 
-async def job_page(connection: AsyncConnection, filters: Filters, after: int | None, limit: int) -> Sequence[Row[Any]]:
+def page_query(filters: Filters, after: int | None, limit: int) -> Select[Any]:
     """The newest jobs before `after` (a seq)."""
     query = _jobs().where(*filters.conditions()).order_by(jobs.c.seq.desc()).limit(limit)
-    if after is not None:
-        query = query.where(jobs.c.seq < after)
-    return await all_rows(connection, query)
+    return query if after is None else query.where(jobs.c.seq < after)
+
+
+async def job_page(connection: AsyncConnection, filters: Filters, after: int | None, limit: int) -> Sequence[Row[Any]]:
+    """The rows of one page."""
+    return await all_rows(connection, page_query(filters, after, limit))
 
 
 async def state_counts(connection: AsyncConnection, filters: Filters) -> Mapping[str, int]:

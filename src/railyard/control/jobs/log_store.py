@@ -94,8 +94,10 @@ async def attempts_to_seal(connection: AsyncConnection, quiet_seconds: float) ->
 
 async def ranks(connection: AsyncConnection, job_id: str, number: int) -> Sequence[int]:
     """Ranks of an attempt that have inline chunks."""
-    query = select(log_chunks.c.rank.distinct()).where(
-        log_chunks.c.job_id == job_id, log_chunks.c.attempt == number, log_chunks.c.inline.is_not(None)
+    query = (
+        select(log_chunks.c.rank)
+        .distinct()
+        .where(log_chunks.c.job_id == job_id, log_chunks.c.attempt == number, log_chunks.c.inline.is_not(None))
     )
     return (await connection.execute(query)).scalars().all()
 
@@ -159,6 +161,6 @@ async def thinned_points(connection: AsyncConnection, job_id: str, number: int, 
         .where(job_metrics.c.job_id == job_id, job_metrics.c.attempt == number)
         .subquery()
     )
-    every = func.ceil(ranked.c.size / float(points))
+    every = (ranked.c.size + points - 1) // points
     query = select(ranked).where((func.mod(ranked.c.place - 1, every) == 0) | (ranked.c.place == ranked.c.size))
     return await all_rows(connection, query.order_by(ranked.c.name, ranked.c.ordinal))

@@ -74,9 +74,14 @@ async def job_facts(connection: AsyncConnection, job_id: str, *, lock: bool = Fa
     return await one_row(connection, query.with_for_update(of=jobs) if lock else query)
 
 
-async def active_jobs(connection: AsyncConnection) -> Sequence[Row[Any]]:
+def active_query() -> Select[Any]:
     """Every starting or running job with its attempt."""
-    return await all_rows(connection, _facts().where(jobs.c.state.in_(ACTIVE)).order_by(jobs.c.job_id))
+    return _facts().where(jobs.c.state.in_(ACTIVE)).order_by(jobs.c.job_id)
+
+
+async def active_jobs(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """The rows of `active_query`."""
+    return await all_rows(connection, active_query())
 
 
 async def silent_jobs(connection: AsyncConnection, seconds: float) -> Sequence[Row[Any]]:
@@ -231,7 +236,7 @@ async def lock_plan(connection: AsyncConnection) -> None:
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PLAN_LOCK})
 
 
-async def queue_heads(connection: AsyncConnection, per_line: int) -> Sequence[Row[Any]]:
+def queue_query(per_line: int) -> Select[Any]:
     """The first queued jobs of every owner in every class; nobody needs to look further down one line."""
     place = func.row_number().over(
         partition_by=(jobs.c.compute_resource, jobs.c.owner), order_by=(jobs.c.priority.desc(), jobs.c.seq)
@@ -239,7 +244,12 @@ async def queue_heads(connection: AsyncConnection, per_line: int) -> Sequence[Ro
     ready = or_(jobs.c.not_before.is_(None), jobs.c.not_before <= func.now())
     ranked = select(jobs.c.job_id, place.label("place")).where(jobs.c.state == "queued", ready).subquery()
     heads = select(ranked.c.job_id).where(ranked.c.place <= per_line)
-    return await all_rows(connection, _facts().where(jobs.c.job_id.in_(heads)))
+    return _facts().where(jobs.c.job_id.in_(heads))
+
+
+async def queue_heads(connection: AsyncConnection, per_line: int) -> Sequence[Row[Any]]:
+    """The rows of `queue_query`."""
+    return await all_rows(connection, queue_query(per_line))
 
 
 async def timed_out_in_queue(connection: AsyncConnection, seconds: float, limit: int = 100) -> Sequence[Row[Any]]:

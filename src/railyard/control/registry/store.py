@@ -115,7 +115,7 @@ async def of_job(connection: AsyncConnection, job_id: str) -> Model | None:
 
 
 async def _no_name(connection: AsyncConnection, name: str) -> NotFound:
-    known = (await connection.execute(select(models.c.name.distinct()).limit(2000))).scalars().all()
+    known = (await connection.execute(select(models.c.name).distinct().limit(2000))).scalars().all()
     close = nearest(name, known)
     return NotFound(
         f'there is no model name "{name}"',
