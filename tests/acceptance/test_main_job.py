@@ -79,7 +79,7 @@ def test_following_ends_with_the_result(results):
     for word in (
         "succeeded",
         "read",
-        "filtered",
+        "after filters",
         "train",
         "holdout",
         "auc",
@@ -163,7 +163,7 @@ def test_a_rerun_with_overrides_is_a_new_job_with_the_same_code(platform, result
     assert again.code == results["cli"]["code"]["code_id"]
     comparison = platform.json("job", "compare", job_id, again.job_id)
     assert comparison["params"]["n_estimators"] == [500, 20]
-    assert comparison["request"] == {"/train/custom_params/n_estimators": [500, 20]}
+    assert comparison["request"] == {}  # parameters stand apart
     assert comparison["data"] == {}
 
 
@@ -179,7 +179,7 @@ def test_everything_but_health_needs_a_token(platform):
 
     assert status("/healthz") == 200
     paths = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text())["paths"]
-    open_paths = {"/healthz", "/readyz"}
+    open_paths = {"/healthz", "/readyz", "/login", "/help/{code}", "/assets/plain.css"}  # none tells anything about this installation
     for path, operations in paths.items():
         if path not in open_paths and "get" in operations:
             assert status(path.replace("{", "").replace("}", "")) == 401, path
