@@ -83,6 +83,16 @@ async def test_the_warm_interpreter_outlives_the_executor_and_is_adopted(bench: 
     assert call(bench.home / "warm" / "stub", {"do": "ping"}, seconds=5) == before
 
 
+async def test_several_executors_at_once_start_one_interpreter(bench: Bench, executor: LocalExecutor) -> None:
+    await executor.stop_warm()
+    run_in = Runtime(key="shared", python=bench.runtime.python)
+    await asyncio.gather(*(bench.executor().ask(run_in, "echo", {}, timeout_seconds=30) for _ in range(4)))
+    listening = str(bench.home / "warm" / "shared" / "socket").encode()
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert sum(listening in command for command in commands) == 1
+    assert await executor.stop_warm() == 1
+
+
 async def test_an_interpreter_whose_code_changed_on_disk_is_replaced(bench: Bench, executor: LocalExecutor) -> None:
     await executor.warm_up(bench.runtime)
     folder = bench.home / "warm" / "stub"
@@ -222,7 +232,7 @@ async def test_who_does_not_answer_in_time_is_killed(
     run_in = bench.runtime if warm else cold(bench, tmp_path)
     pid_file = tmp_path / "pid"
     with pytest.raises(Timeout):
-        await executor.ask(run_in, "sleep", {"pid_file": str(pid_file)}, timeout_seconds=2)
+        await executor.ask(run_in, "sleep", {"pid_file": str(pid_file)}, timeout_seconds=1)
     pid = int(pid_file.read_text())
     for _ in range(500):
         if not alive(pid):

@@ -190,8 +190,9 @@ def install() -> None:
 def main() -> int:
     install()
     from railyard.compute.runner import __main__ as runner
-    from railyard.compute.runner import preload, questions, warm
+    from railyard.compute.runner import preload, questions, shipper, warm
 
+    shipper.EVERY_SECONDS = 0.05
     preload.LIBRARIES = ("httpx2", "threadpoolctl")
     # The code of a checkout may change while the tests run; whoever wants an outdated interpreter leaves a file.
     outdated = Path.cwd() / "outdated"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -66,7 +67,11 @@ class Interpreter:
 
     def ensure(self) -> None:
         """Adopts the interpreter that listens, or starts one. Raises CannotWarm."""
-        with self._lock:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        with self._lock, (self._folder / "lock").open("w") as lock:
+            # Two servers that start at once must not start two: the second would take the socket of the first.
+            fcntl.flock(lock, fcntl.LOCK_EX)
             if not self._listens():
                 stop(self._folder)
                 self._launch()
@@ -81,8 +86,6 @@ class Interpreter:
             return False
 
     def _launch(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder.chmod(0o700)
         (self._folder / "state.json").unlink(missing_ok=True)
         ready_read, ready_write = os.pipe()
         command = [
