@@ -91,9 +91,10 @@ def postmaster(data: Path) -> psutil.Process | None:
 def recorded_pid(data: Path) -> int | None:
     """The pid in `postmaster.pid`, whoever that is."""
     try:
-        return int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return None
+    return pid if pid > 0 else None
 
 
 def _initialise(cluster: Cluster) -> None:
