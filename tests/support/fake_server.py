@@ -62,6 +62,15 @@ def failed(**changes: Any) -> dict[str, Any]:
     )
 
 
+def result(**changes: Any) -> dict[str, Any]:
+    """What a job delivered."""
+    return {
+        "job_id": JOB_ID, "state": "succeeded", "reason": None, "attempt": 1, "model_id": "fraud:3fa9c1d20b7e", "task": "binary",
+        "workflow_name": "FraudModel", "request": "{}", "resolved_request": {}, "code": {}, "data": None, "artifacts": [],
+        "metrics": {}, "steps": [], "node": None, "compute_resource": "CPU", "cost": {}, "error": None, "seed": 0,
+    } | changes  # fmt: skip
+
+
 def line(number: int, text: str, source: str = "stdout", attempt: int = 1) -> dict[str, Any]:
     """A log line."""
     return {"line": number, "attempt": attempt, "at": "2026-11-21T09:12:03Z", "source": source, "text": text}

@@ -56,12 +56,12 @@ class Output:
     def talk(self, text: str = "") -> None:
         """Words for a person; none with -q or --json."""
         if not self.quiet and not self.json:
-            click.echo(text, file=self._stderr, color=self.err_coloured)
+            click.echo(text, file=self._stderr or sys.stderr, color=self.err_coloured)
 
     def note(self, text: str) -> None:
         """A warning; stays with --json, because it is on stderr."""
         if not self.quiet:
-            click.echo(text, file=self._stderr, color=self.err_coloured)
+            click.echo(text, file=self._stderr or sys.stderr, color=self.err_coloured)
 
     def side(self, text: str) -> None:
         """A line beside the data, such as a log line while following; not silenced."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from railyard.client.job import Job
     from railyard.spec.base import Money
     from railyard.spec.result import DataSummary
+    from railyard.spec.states import State
 
 TONES = {
     "queued": "faint",
@@ -40,7 +41,7 @@ def seconds(job: Job, now: datetime | None = None) -> float | None:
 
 
 def block(job: Job, out: Output) -> list[str]:
-    """What a final job came to, or where a running one stands."""
+    """What a final job came to, or where a running one stands. Reads its warnings from the server."""
     took = words.took(seconds(job))
     head = [state(job, out), out.ink(job.job_id, "strong"), job.model_name, f"in {took}" if job.final else took]
     lines = ["  ".join(head)]
@@ -53,7 +54,7 @@ def block(job: Job, out: Output) -> list[str]:
     for name, metrics in (("holdout", job.metrics.holdout), ("train", job.metrics.train)):
         rows += [(name, metric_line(metrics))] if metrics else []
     rows += [("model", job.model_id)] if job.model_id else []
-    rows += [("warning", text) for text in (job.data.warnings if job.data else ())]
+    rows += [("warning", text) for text in _warnings(job)]
     if job.started_at or job.cost.amount is not None:
         rows.append(("cost", cost(job.cost)))
     rows.append(("url", job.url))
@@ -62,6 +63,11 @@ def block(job: Job, out: Output) -> list[str]:
         lines.append(f"  {out.ink(f'{name:<9}', 'faint')} {first}")
         lines += [f"  {'':<9} {line}" for line in more]
     return lines
+
+
+def _warnings(job: Job) -> list[str]:
+    of_data = job.data.warnings if job.data else ()
+    return list(dict.fromkeys([*of_data, *(job.result().warnings if job.state == "succeeded" else ())]))
 
 
 def cause(job: Job) -> list[tuple[str, str]]:
@@ -101,8 +107,8 @@ def cost(money: Money) -> str:
 
 
 def step_line(job: Job, out: Output, now: datetime | None = None) -> str:
-    """✓ prepare 0.4 s  ✓ fetch 1.2 s  ▶ train 41 % 12.0 s"""
-    now = now or datetime.now(UTC)
+    """✓ prepare 0.4 s  ✓ fetch 1.2 s  ▶ train 41 % 12.0 s; a step that a job ended in bears the job's sign."""
+    now = job.finished_at or now or datetime.now(UTC)
     parts = []
     for step in job.steps:
         if step.finished_at is not None:
@@ -110,12 +116,17 @@ def step_line(job: Job, out: Output, now: datetime | None = None) -> str:
         else:
             share = f" {job.progress:.0%}" if job.progress is not None and step.name == job.step else ""
             going = words.took(max(0.0, (now - step.started_at).total_seconds()))
-            parts.append(f"{out.ink('▶', 'busy')} {step.name}{share} {going}")
+            parts.append(f"{_sign(job, out)} {step.name}{share} {going}")
     if not job.final and all(step.finished_at is not None for step in job.steps):
         waits = f" {job.reason}" if job.reason else ""
         place = f", number {job.queue_position} in line" if job.state == "queued" and job.queue_position else ""
         parts.append(f"{out.ink(lazy.html.SYMBOLS[job.state], TONES[job.state])} {job.state}{waits}{place}")
     return "  ".join(parts)
+
+
+def _sign(job: Job, out: Output) -> str:
+    state: State = job.state if job.final else "running"
+    return out.ink(lazy.html.SYMBOLS[state], TONES[state])
 
 
 def news(before: Job | None, job: Job) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from fake_server import JOB_ID, URL, FakeServer, job, succeeded
+from fake_server import JOB_ID, URL, FakeServer, job, result, succeeded
 
 from railyard.client.client import Client
 
@@ -36,11 +36,6 @@ MODEL = {
              "features": [], "label": None},
 }  # fmt: skip
 WORKFLOW = {"name": "W", "project": "p", "code": "c1", "deployed": True, "info": {"name": "W", "file": "w.py"}}
-RESULT = {
-    "job_id": JOB_ID, "state": "failed", "reason": "lost", "attempt": 1, "model_id": None, "workflow_name": "W", "task": None,
-    "request": "{}", "resolved_request": {}, "code": {}, "data": None, "artifacts": [], "metrics": {}, "steps": [], "node": None,
-    "compute_resource": "CPU", "cost": {}, "error": None, "seed": 0,
-}  # fmt: skip
 STREAM = httpx2.Response(200, headers={"content-type": "text/event-stream"}, text="event: end\ndata: {}\n\n")
 ROUTES: dict[str, Any] = {
     "POST /v1/jobs": httpx2.Response(202, json=job()),
@@ -50,7 +45,7 @@ ROUTES: dict[str, Any] = {
     "GET .*/logs": {"lines": [], "next": 0, "complete": False},
     "GET .*/request": httpx2.Response(200, text="{}"),
     "GET .*/evaluation": {},
-    "GET .*/result": RESULT,
+    "GET .*/result": result(),
     "GET .*/artifacts/m.json": httpx2.Response(200, content=b"x"),
     "GET /v1/jobs/[^/]+/(attempts|events|metrics|artifacts)": EMPTY,
     "GET /v1/jobs/[^/]+": succeeded(),

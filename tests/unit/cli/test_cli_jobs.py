@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from fake_server import JOB_ID, URL, failed, job, line, problem, succeeded
+from fake_server import JOB_ID, URL, failed, job, line, problem, result, succeeded
 
 from railyard.cli import follow
 
@@ -35,6 +35,7 @@ def submitted(*looks: dict[str, Any], **more: Any) -> dict[str, Any]:
         "POST /v1/jobs": httpx2.Response(202, json=job(state="queued", attempt=0, steps=[])),
         f"GET {JOB}": list(looks) or [succeeded()],
         f"GET {JOB}/attempts": {"items": []},
+        f"GET {JOB}/result": result(warnings=["log_loss is null"]),
         f"GET {JOB}/logs": {"lines": [], "next": 0, "complete": True},
         **more,
     }
@@ -84,6 +85,7 @@ def test_following_in_a_pipe_prints_each_change_once_and_ends_with_the_result(ra
         "  holdout   auc 0.912  log_loss –",
         "  train     auc 0.94",
         "  model     fraud:3fa9c1d20b7e",
+        "  warning   log_loss is null",
         "  cost      0.0031 USD  = 1 cpu × 12 s",
         f"  url       {URL}/jobs/{JOB_ID}",
     ]
@@ -213,7 +215,7 @@ def test_a_job_may_be_named_in_many_ways(railyard: Any, name: str) -> None:
     other = job(job_id="j000000000", submitted_by="other")
     items = [job()] if name == "@last" else [other, job()]
     me = {"user": "admin", "teams": [], "scopes": [], "server": URL, "version": "1"}
-    routes = {f"GET {JOB}": succeeded(), "GET /v1/jobs": {"items": items}, "GET /v1/whoami": me}
+    routes = submitted() | {"GET /v1/jobs": {"items": items}, "GET /v1/whoami": me}
     assert JOB_ID in railyard("job", "show", name, routes=routes).out
 
 
@@ -224,7 +226,7 @@ def test_last_of_nothing_says_how_to_begin(railyard: Any) -> None:
 
 
 def test_show_tells_everything_about_a_job(railyard: Any) -> None:
-    out = railyard("job", "show", JOB_ID, routes={f"GET {JOB}": succeeded(rerun_of="j0000000aa", dirty=True)}).out
+    out = railyard("job", "show", JOB_ID, routes=submitted(succeeded(rerun_of="j0000000aa", dirty=True))).out
     for words in (
         "fraud:3fa9c1d20b7e",
         "FraudModel",

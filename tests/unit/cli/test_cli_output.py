@@ -176,3 +176,14 @@ def test_the_last_frame_of_a_traceback_is_found() -> None:
     assert last_frame(text) == ["b.py:2 in g", "  1/0", "ZeroDivisionError: x"]
     assert last_frame("SyntaxError: bad") == ["SyntaxError: bad"]
     assert last_frame("") == []
+
+
+def test_without_other_streams_talk_goes_to_stderr_and_data_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Output({})
+    out.line("data")
+    for speak in (out.talk, out.note, out.side):
+        speak("talk")
+    out.problem("code", "wrong")
+    printed = capsys.readouterr()
+    assert printed.out == "data\n"
+    assert printed.err == "talk\n" * 3 + "error: wrong\n"

@@ -164,6 +164,9 @@ def _keep_context(folder: Path, url: str) -> None:
 
 def _ready(app: App, folder: Path, running: home.Running, how: str) -> None:
     out = app.out
+    if out.quiet:
+        out.line(running.url)
+        return
     out.line(f"{out.ink('✓', 'ok')} Railyard {how} at {out.ink(running.url, 'strong')}")
     for name, text in (
         ("home", str(folder)),
