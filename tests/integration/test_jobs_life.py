@@ -288,21 +288,26 @@ async def test_a_job_that_waited_too_long_fails(bench: Bench) -> None:
     assert (done.state, done.reason) == ("failed", "queue_timeout")
 
 
+def shown(amount: Decimal | None) -> Decimal | None:
+    """As people see it; the seconds that the test itself takes are below that."""
+    return None if amount is None else amount.quantize(Decimal("0.0001"))
+
+
 async def test_cost_counts_every_attempt_by_the_databases_clock(bench: Bench) -> None:
     name = await bench.running(retry={"user_code": 1})
     await bench.sql("UPDATE attempts SET started_at = now() - interval '2 hours'")
     live = (await bench.job(name[:-2])).cost
-    assert live.amount == Decimal("0.1200")
+    assert shown(live.amount) == Decimal("0.1200")
     await bench.fail(name)
     await bench.schedule.run_once()
     second = f"{name[:-2]}-2"
     await bench.report_started(second)
     await bench.sql("UPDATE attempts SET started_at = now() - interval '1 hour' WHERE number = 2")
     both = (await bench.job(name[:-2])).cost
-    assert (both.amount, both.currency, both.basis) == (Decimal("0.1800"), "EUR", "metered")
+    assert (shown(both.amount), both.currency, both.basis) == (Decimal("0.1800"), "EUR", "metered")
     assert both.core_hours == pytest.approx(3.0, abs=0.01)
     assert both.formula.count(" × ") == 6
-    assert (await bench.commit(second)).cost.amount == Decimal("0.1800")
+    assert shown((await bench.commit(second)).cost.amount) == Decimal("0.1800")
 
 
 async def test_a_class_without_a_price_is_unpriced_and_never_free(bench: Bench) -> None:

@@ -6,10 +6,13 @@ import pytest
 from job_bench import Bench
 
 from railyard.control.db.engine import Database
-from railyard.control.jobs import read
+from railyard.control.jobs import read, store
+from railyard.control.jobs.moves import consider
 from railyard.control.jobs.rescue import Rescue
 from railyard.control.jobs.retention import Retention
 from railyard.control.jobs.seal import Seal
+from railyard.control.jobs.states import Gone, Move
+from railyard.control.jobs.submit import cancel
 
 
 @pytest.fixture
@@ -156,10 +159,12 @@ async def test_what_is_left_of_an_attempt_is_removed_after_its_log_is_sealed(ben
     reconcile = bench.new_reconcile(linger_seconds=60.0)
     await reconcile.run_once()
     assert (bench.executor.cancelled, bench.executor.removed) == ([], [])
+    seal = Seal(bench.database, bench.artifacts, quiet_seconds=3600)
+    assert await seal.run_once() == {}
     bench.executor.end(name, exit_code=0)
     await reconcile.run_once()
     assert bench.executor.removed == []
-    await Seal(bench.database, bench.artifacts, quiet_seconds=0).run_once()
+    assert (await seal.run_once())["sealed"] == 1
     assert (await reconcile.run_once())["removed"] == 1
     assert bench.executor.removed == [name]
     assert await reconcile.run_once() == {}
@@ -170,6 +175,20 @@ async def test_a_process_that_outlives_its_attempt_is_ended(bench: Bench) -> Non
     await bench.commit(name)
     await bench.reconcile.run_once()
     assert bench.executor.cancelled == [name]
+
+
+async def test_a_cancel_that_comes_between_look_and_move_is_not_turned_into_a_retry(bench: Bench) -> None:
+    name = await bench.running()
+    async with bench.database.transaction() as connection:
+        before = await store.job_facts(connection, name[:-2])
+    await cancel(bench.database, name[:-2], "bob")
+    async with bench.database.transaction() as connection:
+        decision, moved = await consider(connection, before, Gone(), bench.policy, by="reconcile")
+    assert isinstance(decision, Move)
+    assert (decision.to_state, moved) == ("queued", False)
+    bench.executor.end(name)
+    await bench.reconcile.run_once()
+    assert (await bench.job(name[:-2])).state == "cancelled"
 
 
 async def test_everything_may_run_twice_without_harm(bench: Bench) -> None:

@@ -16,7 +16,12 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = url
-        self.engine: AsyncEngine = create_async_engine(url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True)
+        # Every time that is read is UTC, whatever the server's own zone.
+        given = make_url(url).query.get("options", "")
+        options = f"{given} -c timezone=UTC".strip()
+        self.engine: AsyncEngine = create_async_engine(
+            url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, connect_args={"options": options}
+        )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

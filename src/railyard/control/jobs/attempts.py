@@ -190,6 +190,7 @@ async def heartbeat(database: Database, name: str, token: str, report: Heartbeat
             await store.add_event(
                 connection, fence.job_id, kind="step", by="runner", attempt=fence.number, detail={"step": report.step}
             )
+        if report.progress is not None or report.step != fence.step:
             await store.wake(connection, fence.job_id)
     asked = job.cancel_requested_at is not None or fence.stop_reason is not None
     return HeartbeatAnswer(cancel_requested=asked)

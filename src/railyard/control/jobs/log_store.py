@@ -78,7 +78,10 @@ async def logs_to_seal(connection: AsyncConnection, chunk_bytes: int) -> Sequenc
 
 
 async def attempts_to_seal(connection: AsyncConnection, quiet_seconds: float) -> Sequence[Row[Any]]:
-    """Attempts that are over and whose log is complete: the runner's count is reached, or it has been quiet."""
+    """Attempts that are over and whose log is complete.
+
+    Complete: the runner's count is reached, or the executor sees the attempt as gone, or it has been quiet for long.
+    """
     here = (
         select(func.coalesce(func.sum(log_chunks.c.lines), 0))
         .where(log_chunks.c.job_id == attempts.c.job_id, log_chunks.c.attempt == attempts.c.number)
@@ -87,7 +90,9 @@ async def attempts_to_seal(connection: AsyncConnection, quiet_seconds: float) ->
     query = select(attempts.c.job_id, attempts.c.number.label("attempt")).where(
         attempts.c.finished_at.is_not(None),
         attempts.c.log_sealed_at.is_(None),
-        (attempts.c.finished_at < ago(quiet_seconds)) | (here >= attempts.c.log_lines),
+        (attempts.c.finished_at < ago(quiet_seconds))
+        | (attempts.c.gone_since >= attempts.c.finished_at)
+        | (here >= attempts.c.log_lines),
     )
     return await all_rows(connection, query.order_by(attempts.c.finished_at).limit(200))
 

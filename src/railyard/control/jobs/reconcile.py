@@ -166,8 +166,11 @@ class Reconcile:
             if row.seconds_over > self._linger_seconds:
                 await self._executor.cancel(name, grace_seconds=self._starter.cancel_grace_seconds)
                 counts["stopping"] += 1
+            counts["soon"] += 1
             return
         if row.log_sealed_at is None and row.seconds_over < self._keep_seconds:
+            async with self._database.transaction() as connection:
+                await store.mark_gone(connection, row.job_id, row.number)
             return
         await self._executor.remove(name)
         async with self._database.transaction() as connection:

@@ -1,7 +1,7 @@
 """The seal duty: moves log chunks from the database to the object store, about 1 MB at a time.
 
 The tail of a running attempt stays in the database. An attempt's log is sealed when every line that the runner counted
-is here, or when it has been over for a while: a killed runner tells no count.
+is here, or when the executor sees the attempt as gone: only a runner that failed tells a count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CHUNKS = 2000
 
 class Seal:
     name = "seal"
-    channel: str | None = None
+    channel: str | None = ATTEMPTS
 
     def __init__(
         self,

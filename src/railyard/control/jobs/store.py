@@ -108,6 +108,8 @@ async def move(
     statement = (
         update(jobs)
         .where(jobs.c.job_id == row.job_id, jobs.c.state == row.state, jobs.c.attempt == row.attempt)
+        # A decision that did not know of a cancel must not turn a cancelled attempt into a retry.
+        .where(jobs.c.cancel_requested_at.is_not_distinct_from(row.cancel_requested_at))
         .values(**_moved(row, decision, size), **(values or {}))
         .returning(jobs.c.attempt)
     )
@@ -366,6 +368,19 @@ async def to_remove(connection: AsyncConnection) -> Sequence[Row[Any]]:
         attempts.c.outbox == "remove"
     )
     return await all_rows(connection, query.order_by(attempts.c.finished_at).limit(500))
+
+
+async def mark_gone(connection: AsyncConnection, job_id: str, number: int) -> None:
+    """The executor sees an attempt that is over as gone: no line of its log can come any more."""
+    statement = (
+        update(attempts)
+        .where(_attempt(job_id, number), attempts.c.finished_at.is_not(None))
+        .where(or_(attempts.c.gone_since.is_(None), attempts.c.gone_since < attempts.c.finished_at))
+        .values(gone_since=func.now())
+        .returning(attempts.c.number)
+    )
+    if await one_row(connection, statement) is not None:
+        await wake(connection, job_id, ATTEMPTS)
 
 
 async def mark_removed(connection: AsyncConnection, job_id: str, number: int) -> None:
