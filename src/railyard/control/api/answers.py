@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from railyard.control.api.errors import ErrorAnswer
+ERROR_SCHEMA = "#/components/schemas/ErrorAnswer"
 
 _ERRORS: dict[int, tuple[str, str, str]] = {
     400: ("The call is malformed", "bad_request", "There was an error parsing the body"),
@@ -36,7 +36,7 @@ def also(status: int, model: type[Any], description: str, example: Any) -> Respo
     return {status: {"model": model, "description": description, "content": content}}
 
 
-def other(media_type: str, example: str, status: int = 200) -> Responses:
+def other(media_type: str, example: Any, status: int = 200) -> Responses:
     """The example of a good answer that is not JSON."""
     found: Responses = {status: {"content": {media_type: {"example": example}}}}
     if status >= 400:
@@ -51,9 +51,7 @@ def errors(*statuses: int) -> Responses:
         description, code, message = _ERRORS[status]
         example = {"error": {"code": code, "message": message, "why": "", "mend": "", "docs": f"http://127.0.0.1:8787/help/{code}",
                              "request_id": "r5k2m8qtz1", "fields": [], "detail": {}}}  # fmt: skip
-        found[status] = {
-            "model": ErrorAnswer,
-            "description": description,
-            "content": {"application/json": {"example": example}},
-        }
+        # By reference, not by `model`: that would give the error the media type of the good answer.
+        content = {"application/json": {"schema": {"$ref": ERROR_SCHEMA}, "example": example}}
+        found[status] = {"description": description, "content": content}
     return found

@@ -48,7 +48,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 def _bare(public_url: str, max_body_bytes: int, max_artifact_bytes: int) -> FastAPI:
-    app = FastAPI(
+    app = _App(
         title="Railyard",
         version=__version__,
         description=DESCRIPTION,
@@ -66,6 +66,16 @@ def _bare(public_url: str, max_body_bytes: int, max_artifact_bytes: int) -> Fast
         Surround, public_url=public_url, max_body_bytes=max_body_bytes, max_artifact_bytes=max_artifact_bytes
     )
     return app
+
+
+class _App(FastAPI):
+    """Knows the shape of errors, which operations name by reference."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        schema = errors.ErrorAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"] |= {**schema.pop("$defs", {}), "ErrorAnswer": schema}
+        return document
 
 
 def _routers() -> tuple[APIRouter, ...]:

@@ -6,7 +6,7 @@ import time
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from railyard.control.api import sessions, tokens_store
 from railyard.control.api.rooms import Rooms, TheRooms
@@ -14,14 +14,15 @@ from railyard.control.intake.caller import Caller
 from railyard.errors import Forbidden, Unauthorized
 from railyard.spec.records import TokenInfo
 
-_SCHEME = Depends(
-    HTTPBearer(auto_error=False, description="`Authorization: Bearer ry_…`; `railyard token create` makes one.")
-)
-_ATTEMPT_SCHEME = Depends(
-    HTTPBearer(
-        auto_error=False, scheme_name="AttemptToken", description="The token of one attempt; only its runner has it."
-    )
-)
+# For the document alone: what a header holds is read below, where a wrong one gets the one shape of error.
+_Scheme = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, scheme_name="Token", description="`railyard token create` makes one.")),
+]
+_AttemptScheme = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, scheme_name="AttemptToken", description="Only the attempt's runner has it.")),
+]
 
 
 def bearer(request: Request) -> str | None:
@@ -30,7 +31,7 @@ def bearer(request: Request) -> str | None:
     return value.strip() if kind.lower() == "bearer" and value.strip() else None
 
 
-async def signed_in(request: Request, rooms: TheRooms) -> Caller:
+async def signed_in(request: Request, rooms: TheRooms, _scheme: _Scheme) -> Caller:
     """The caller behind a token or a session. Raises Unauthorized."""
     token = bearer(request)
     if token is not None:
@@ -93,14 +94,14 @@ async def _admin(caller: Annotated[Caller, Depends(signed_in)]) -> Caller:
     return caller
 
 
-async def _attempt_token(request: Request) -> str:
+async def _attempt_token(request: Request, _scheme: _AttemptScheme) -> str:
     token = bearer(request)
     if token is None:
         raise Unauthorized("this needs the attempt's token", mend="only the runner of an attempt calls this path")
     return token
 
 
-Reader = Annotated[Caller, _SCHEME, Depends(_reader)]
-Submitter = Annotated[Caller, _SCHEME, Depends(_submitter)]
-Admin = Annotated[Caller, _SCHEME, Depends(_admin)]
-AttemptToken = Annotated[str, _ATTEMPT_SCHEME, Depends(_attempt_token)]
+Reader = Annotated[Caller, Depends(_reader)]
+Submitter = Annotated[Caller, Depends(_submitter)]
+Admin = Annotated[Caller, Depends(_admin)]
+AttemptToken = Annotated[str, Depends(_attempt_token)]

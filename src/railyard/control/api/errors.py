@@ -31,7 +31,10 @@ def install(app: FastAPI, public_url: str) -> None:
     """Registers the handlers."""
 
     async def ours(_request: Request, error: Exception) -> JSONResponse:
-        return answer(error if isinstance(error, RailyardError) else unexpected(error), public_url)
+        assert isinstance(error, RailyardError)
+        if error.status is None:
+            log.error("an error that is no answer reached a caller: %s", error.message, exc_info=error)
+        return answer(error, public_url)
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -83,11 +83,6 @@ _ANSWERS = {
         "request.",
         "Use a bearer token in programs; in the browser, open the server's own page.",
     ),
-    "login_code": HelpPage(
-        "The sign-in link does not work (any more)",
-        "A sign-in link works once, within ten minutes of being made.",
-        "Make a new one: `railyard up --open`, or `railyard open`.",
-    ),
     "not_found": HelpPage(
         "No such object",
         "No job, model, workflow, code version or token has this id, name or unique prefix.",
@@ -111,7 +106,7 @@ _ANSWERS = {
         "Somebody was first, or the object's state does not allow this.",
         "Look at the object, then decide again.",
     ),
-    "idempotency_mismatch": HelpPage(
+    "idempotency_key_reused": HelpPage(
         "The idempotency key was used for another request",
         "A key makes repeating one request harmless. This key came before with another body.",
         "Use a new key for a new request.",
@@ -219,11 +214,6 @@ _INTAKE = {
         "No such SQL connection",
         "`data.features[].connection` names a connection that the server's settings do not have.",
         "An operator adds it in `railyard.toml` under `[connections]`; the names there are listed in the answer.",
-    ),
-    "stored_request": HelpPage(
-        "The stored request cannot be run again as it is",
-        "The overrides, merged into the stored request, make one that does not hold.",
-        "Correct the overrides; they are a JSON merge patch over the request as it was sent.",
     ),
 }
 
@@ -379,6 +369,11 @@ _STORE = {
         "The file no longer holds the password the database was made with.",
         "Put the original file back.",
     ),
+    "database_root": HelpPage(
+        "PostgreSQL does not run as root",
+        "PostgreSQL refuses root, and this machine does not let root become an ordinary user in a namespace.",
+        "Start Railyard as an ordinary user, or give it a database of your own: `RAILYARD_DATABASE_URL`.",
+    ),
     "home_in_use": HelpPage(
         "Another server runs on this home",
         "One home belongs to one server.",
@@ -386,5 +381,226 @@ _STORE = {
     ),
 }
 
-PAGES: dict[str, HelpPage] = _ANSWERS | _INTAKE | _REASONS | _STORE
+_JOBS = {
+    "job_not_found": HelpPage(
+        "No such job",
+        "No job's id is this or starts with it.",
+        "`railyard job list` shows the jobs; `--owner`, `--state` and others narrow it.",
+    ),
+    "job_final": HelpPage(
+        "The job is over",
+        "A final state never changes, so there is nothing to cancel.",
+        "`railyard job rerun ID` starts the request again.",
+    ),
+    "job_not_final": HelpPage(
+        "No result yet",
+        "A result is there once the job has ended, well or badly.",
+        "Wait for it: `railyard job watch ID`.",
+    ),
+    "attempt_not_found": HelpPage(
+        "No such attempt",
+        "The job has had no attempt of this number.",
+        "`railyard job show ID --attempts` lists them; they are numbered from 1.",
+    ),
+    "log_gone": HelpPage(
+        "That part of the log is no longer stored",
+        "Logs are kept for as long as the server's retention says.",
+        "Later lines may still be there; the result stays for ever.",
+    ),
+    "model_not_found": HelpPage(
+        "No such model",
+        "No model id or name is this or starts with it.",
+        "`railyard model list` shows the names, `railyard model show NAME` the ids behind one.",
+    ),
+    "model_exists": HelpPage(
+        "The model is registered already",
+        "A model's id is the hash of its manifest, and another job has delivered that very manifest.",
+        "Look at it: `railyard model show ID`.",
+    ),
+    "bad_cursor": HelpPage(
+        "Not a cursor",
+        "`after` is the `next` of the page before, or the id of an event of the same stream.",
+        "Start again without `after`.",
+    ),
+    "bad_limit": HelpPage(
+        "A page of that size is not to be had",
+        "Pages have a largest size, which the answer names.",
+        "Ask for less and follow `next`.",
+    ),
+}
+
+_RUNNER = {
+    "bad_attempt_token": HelpPage(
+        "Not this attempt's token",
+        "Each attempt has a token of its own, which opens only its own endpoints.",
+        "Only the runner of an attempt calls these.",
+    ),
+    "stale_attempt": HelpPage(
+        "The attempt may no longer report",
+        "It is over, or another attempt of its job has begun: whatever it still says changes nothing.",
+        "Nothing: the runner stops by itself.",
+    ),
+    "protocol_version": HelpPage(
+        "Runner and server are of different versions",
+        "The runner in the job's runtime speaks another version of the protocol than this server.",
+        "Build the runtime again: `railyard deploy`.",
+    ),
+    "invalid_manifest": HelpPage(
+        "The result does not hold",
+        "What an attempt delivered as its result contradicts itself or the attempt.",
+        "This is a fault of the runner; please report it.",
+    ),
+    "artifact_mismatch": HelpPage(
+        "Artifacts are missing",
+        "The result names files that did not arrive, or arrived with other bytes.",
+        "Run again; if it repeats, look at the disk and the artifact store.",
+    ),
+    "bad_line_number": HelpPage(
+        "Lines are numbered from 1",
+        "A chunk of log lines begins at a number below 1.",
+        "This is a fault of the runner; please report it.",
+    ),
+    "bad_ordinal": HelpPage(
+        "Points are numbered from 1",
+        "A batch of metric points begins at a number below 1.",
+        "This is a fault of the runner; please report it.",
+    ),
+    "cannot_warm": HelpPage(
+        "No warm interpreter",
+        "The runtime's interpreter cannot be kept warm, so attempts start cold, a few seconds slower.",
+        "The message says why; most often the runtime lacks a package that the runner needs.",
+    ),
+    "runner_ended": HelpPage(
+        "The runner ended without an answer",
+        "A question to the runtime, such as the plan of a request, ended its process.",
+        "Its last words stand in the answer; importing the workflow's libraries may be what ends it.",
+    ),
+    "runner_refused": HelpPage(
+        "The runner could not answer",
+        "A question to the runtime was not understood, or failed there.",
+        "The answer says why; build the runtime again with `railyard deploy` where versions differ.",
+    ),
+}
+
+_CODE = {
+    "unknown_code": HelpPage(
+        "No such code version",
+        "No code version has this id, or this `project@version`.",
+        "`railyard code list` shows them; `railyard deploy` sends a project.",
+    ),
+    "broken_code": HelpPage(
+        "The code cannot run",
+        "Its runtime could not be built, or none of its workflows loads; the reason stands in the answer.",
+        "Correct the code project and send it again.",
+    ),
+    "code_building": HelpPage(
+        "The code is not ready yet",
+        "Its runtime is being built, once for each lock.",
+        "Wait for it; `railyard deploy` does.",
+    ),
+    "code_not_ready": HelpPage(
+        "The code is not ready",
+        "The runner asked for its code before it was laid out, or after it became broken.",
+        "It is tried again.",
+    ),
+    "bad_bundle": HelpPage(
+        "Not a bundle",
+        "The bytes are no bundle, or one that was changed.",
+        "Code: send the folder with `railyard deploy`. A model: save it again.",
+    ),
+    "bad_lock": HelpPage(
+        "The lock does not hold",
+        "A lock pins every package, one `name==version` a line, with hashes where there are any.",
+        "`uv pip compile --generate-hashes pyproject.toml -o requirements.lock`.",
+    ),
+    "bad_version": HelpPage(
+        "Not a version's name",
+        "A version is made of letters, digits, `.`, `_` and `-`.",
+        "Choose another one.",
+    ),
+    "version_taken": HelpPage(
+        "The version is taken",
+        "A version never moves to other code.",
+        "Deploy under another version, or without one.",
+    ),
+    "workflow_claimed": HelpPage(
+        "The workflow's name is taken",
+        "A workflow's name lives in one code project per server, so that a request that names no code is never "
+        "ambiguous.",
+        "Rename the class, or the one in the other project.",
+    ),
+    "no_interpreter": HelpPage(
+        "That Python is not here",
+        "The code project asks for a Python version that is not on the server's machine.",
+        "Install it, or name its path in the setting `pythons`.",
+    ),
+}
+
+_DATA = {
+    "unknown_metric": HelpPage(
+        "No such metric",
+        "`evaluation.metrics` names a metric that there is not.",
+        "The nearest names stand in the answer.",
+    ),
+    "bad_scores": HelpPage(
+        "The scores do not fit",
+        "`score` returned something else than one finite score, or one row of scores, for each row.",
+        "Return an array as long as the frame that was handed in.",
+    ),
+    "bad_slice": HelpPage(
+        "The slice does not fit",
+        "A slice's column has another number of rows than the label.",
+        "Do not add or drop rows in `score` or `preprocess` of the holdout.",
+    ),
+}
+
+_COMMAND_LINE = {
+    "bad_project": HelpPage(
+        "The code project's settings do not hold",
+        "`[tool.railyard]` in `pyproject.toml` cannot be read or holds something unknown.",
+        "Correct the fields named.",
+    ),
+    "no_project": HelpPage(
+        "Not a code project",
+        "Neither this folder nor one above it holds `workflows/` or a `pyproject.toml` with `[tool.railyard]`.",
+        "`railyard init DIR` writes one.",
+    ),
+    "no_request_file": HelpPage(
+        "No such request file",
+        "There is no file of this name.",
+        "`railyard init demo` writes a project with a request to start from.",
+    ),
+    "no_jobs": HelpPage(
+        "There is no job yet",
+        "`@last` and `@mine` mean jobs that exist.",
+        "`railyard train request.json5`.",
+    ),
+    "exists": HelpPage(
+        "Something is there already",
+        "`railyard init` overwrites nothing.",
+        "Choose another folder, or move the files away.",
+    ),
+    "no_template": HelpPage(
+        "The demo project is missing",
+        "It is a part of every installation.",
+        "Install the package again.",
+    ),
+    "no_demo_data": HelpPage(
+        "The demo's data could not be made",
+        "The project is written, but the script that makes its data failed.",
+        "Install `railyard[all]`, then run the script: the answer names it.",
+    ),
+    "not_railyard": HelpPage(
+        "Something else answers there",
+        "What answers at this address is not a Railyard server.",
+        "`railyard whoami` shows the address and where it came from.",
+    ),
+    "server_ended": HelpPage(
+        "The server did not stay up",
+        "It ended while it was being waited for; its last words stand in the answer.",
+        "`railyard doctor`, and `<home>/logs/server.log`.",
+    ),
+}
+
+PAGES: dict[str, HelpPage] = _ANSWERS | _INTAKE | _JOBS | _RUNNER | _CODE | _DATA | _REASONS | _STORE | _COMMAND_LINE
 """Every code that an error, or the end or the wait of a job, can carry."""

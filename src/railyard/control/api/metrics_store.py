@@ -13,14 +13,15 @@ _COUNTS = text(
     "FROM jobs GROUP BY state, owner, project, compute_resource, node"
 )
 # Attempts are found by the event that their end wrote: the newest events are a short range of an index, however long
-# history is. The bound on xact keeps what is still being committed for the next look.
+# history is. A result brings all steps to its job; the attempt's row may lack the last. The bound on xact keeps what is
+# still being committed for the next look.
 _ENDED = text(
     """
     SELECT e.seq, j.workflow_name, s.step ->> 'name' AS step, (s.step ->> 'seconds')::double precision AS seconds
     FROM job_events e
     JOIN jobs j ON j.job_id = e.job_id
     JOIN attempts a ON a.job_id = e.job_id AND a.number = e.attempt
-    CROSS JOIN LATERAL jsonb_array_elements(a.steps) AS s(step)
+    CROSS JOIN LATERAL jsonb_array_elements(CASE e.to_state WHEN 'succeeded' THEN j.steps ELSE a.steps END) AS s(step)
     WHERE e.seq > :seq AND e.seq <= :last AND e.from_state IN ('starting', 'running')
       AND e.to_state IN ('queued', 'succeeded', 'failed', 'cancelled')
     """

@@ -12,7 +12,7 @@ from railyard.control.intake.known import Known
 from railyard.control.intake.params import check_params
 from railyard.control.intake.prepare import Prepared, prepare
 from railyard.control.jobs.cost import meter, total
-from railyard.errors import Invalid, RailyardError, Timeout, Unavailable
+from railyard.errors import Invalid, RailyardError
 from railyard.spec.attempt import CodeRef, PlanAnswer, PlanQuestion
 from railyard.spec.base import Money, dump
 from railyard.spec.records import Plan
@@ -79,7 +79,7 @@ async def _look(known: Known, prepared: Prepared) -> tuple[PlanAnswer, tuple[str
     )
     try:
         found = await known.executor.ask(place.runtime, "plan", dump(question), timeout_seconds=ASK_SECONDS)
-    except (Timeout, Unavailable) as error:
+    except RailyardError as error:
         return _UNSEEN, (f"the sources were not looked at: {error.message}",)
     return PlanAnswer.model_validate(found), ()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from fastapi.responses import PlainTextResponse
 from pydantic import AwareDatetime, Field
 
 from railyard.control.api import answers, examples
@@ -149,8 +148,8 @@ async def get_job(job_id: JobId, _caller: Reader, rooms: TheRooms) -> Job:
     "/{job_id}/request",
     operation_id="get_request",
     summary="The request as it was sent, byte for byte",
-    response_class=PlainTextResponse,
-    responses=answers.ok(examples.REQUEST) | answers.errors(401, 403, 404, 409, 422),
+    response_class=Response,
+    responses=answers.other("application/json", examples.REQUEST) | answers.errors(401, 403, 404, 409, 422),
 )
 async def get_request(job_id: JobId, _caller: Reader, rooms: TheRooms) -> Response:
     return Response(await read.request_text(rooms.database, job_id), media_type="application/json")
