@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from railyard import errors, settings, version
     from railyard.cli import template
-    from railyard.client import client, context, durations, html, pages, requests, rooms
+    from railyard.client import client, context, durations, html, locate, pages, requests, rooms
     from railyard.client import code as packing
     from railyard.spec import base as spec
     from railyard.spec import records
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         "durations",
         "errors",
         "html",
+        "locate",
         "packing",
         "pages",
         "records",
@@ -40,6 +41,7 @@ _WHERE = {
     "durations": "railyard.client.durations",
     "errors": "railyard.errors",
     "html": "railyard.client.html",
+    "locate": "railyard.client.locate",
     "packing": "railyard.client.code",
     "pages": "railyard.client.pages",
     "records": "railyard.spec.records",

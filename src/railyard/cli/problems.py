@@ -38,12 +38,14 @@ def failure(error: Exception, out: Output) -> int:
     """What a command raised: an error of our tree, or something nobody foresaw."""
     ours = sys.modules.get("railyard.errors")
     if ours is not None and isinstance(error, ours.RailyardError):
+        # The server tells any program to send a token; here there is a command for it.
+        mend = "railyard login" if isinstance(error, ours.Unauthorized) else error.mend
         why = [error.why] if error.why else [ours.describe(field) for field in error.fields[:10]]
         out.problem(
             error.code,
             error.message,
             why=why,
-            mend=error.mend,
+            mend=mend,
             docs=error.docs,
             request_id=error.request_id,
             fields=[field.model_dump() for field in error.fields],

@@ -343,3 +343,21 @@ def test_an_ambiguous_prefix_lists_its_candidates(railyard: Any) -> None:
     ran = railyard("job", "show", "j8", routes={"GET /v1/jobs/j8": answer})
     assert ran.code == 3
     assert "j82f3k2abq" in ran.err
+
+
+def test_a_bad_field_is_shown_with_file_and_line(railyard: Any, request_file: str) -> None:
+    field = {"path": "train.custom_params", "expected": "an object", "got": "7"}
+    missing = {"path": "owner", "expected": "a value", "got": "nothing"}
+    answer = problem(422, "invalid_request", "the request does not hold", fields=[field, missing])
+    ran = railyard("train", request_file, routes={"POST /v1/jobs": answer})
+    assert ran.code == 2
+    assert f"why:   {request_file}:2 train.custom_params: expected an object, got 7" in ran.err
+    assert "why:   owner: expected a value, got nothing" in ran.err
+    as_json = railyard("train", request_file, "--json", routes={"POST /v1/jobs": answer})
+    assert json.loads(as_json.err)["error"]["fields"][0]["path"] == "train.custom_params"
+
+
+def test_without_a_token_the_mend_is_the_command_that_signs_in(railyard: Any) -> None:
+    answer = problem(401, "unauthorized", "this needs a token", mend="send Authorization: Bearer <token>")
+    ran = railyard("job", "list", routes={"GET /v1/jobs": answer})
+    assert (ran.code, ran.err.splitlines()[-1]) == (4, "mend:  railyard login")

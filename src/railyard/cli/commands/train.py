@@ -17,7 +17,7 @@ from railyard.cli.local import run_local
 
 if TYPE_CHECKING:
     from railyard.client.requests import Draft
-    from railyard.spec.records import Plan
+    from railyard.spec.records import FieldProblem, Plan
 
 
 @command(
@@ -63,7 +63,27 @@ def train(
     """
     if out and not local:
         raise click.UsageError("--out belongs to --local")
-    draft = _changed(_source(request_file), values.pairs(params, "-p"), compute, values.pairs(sets, "--set"))
+    written = lazy.requests.load(_source(request_file))
+    draft = _changed(written, values.pairs(params, "-p"), compute, values.pairs(sets, "--set"))
+    try:
+        return _run(app, draft, code, dry_run=dry_run, follow=follow, local=local, out=out, key=idempotency_key)
+    except lazy.errors.Invalid as error:
+        if not app.out.json:
+            error.fields = tuple(_located(field, written) for field in error.fields)
+        raise
+
+
+def _run(
+    app: App,
+    draft: Draft,
+    code: str | None,
+    *,
+    dry_run: bool,
+    follow: bool,
+    local: bool,
+    out: Path | None,
+    key: str | None,
+) -> int:
     if local:
         return run_local(app, draft, code, out)
     text = _with_code(app, draft, code).text
@@ -74,7 +94,7 @@ def train(
         else:
             _show(app, plan)
         return 0
-    job = app.client.jobs.submit(text, idempotency_key=idempotency_key or lazy.client.new_key())
+    job = app.client.jobs.submit(text, idempotency_key=key or lazy.client.new_key())
     if follow:
         app.out.talk(f"{job.job_id} submitted · {job.url}")
         return follow_job(app, job)
@@ -93,8 +113,14 @@ def _source(request_file: str) -> Any:
     return Path(request_file)
 
 
-def _changed(source: Any, params: dict[str, Any], compute: str | None, sets: dict[str, Any]) -> Draft:
-    draft = lazy.client.amended(lazy.requests.load(source), params, compute)
+def _located(field: FieldProblem, written: Draft) -> FieldProblem:
+    """The problem with the place in the file it speaks of, where the file holds it."""
+    line = lazy.locate.line_of(written.text, field.path)
+    return field if line is None else field.model_copy(update={"path": f"{written.name}:{line} {field.path}"})
+
+
+def _changed(written: Draft, params: dict[str, Any], compute: str | None, sets: dict[str, Any]) -> Draft:
+    draft = lazy.client.amended(written, params, compute)
     for path, value in sets.items():
         draft = draft.replaced(tuple(path.split(".")), value)
     return draft
