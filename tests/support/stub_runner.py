@@ -185,6 +185,9 @@ def install() -> None:
     for name in ("describe", "discover", "load"):
         setattr(discovery, name, lambda *_: [])
     sys.modules["railyard.compute.workflows.discovery"] = discovery
+    defaults = types.ModuleType("railyard.compute.workflows.defaults")
+    defaults.resolve_request = lambda kind, request: request  # type: ignore[attr-defined]
+    sys.modules["railyard.compute.workflows.defaults"] = defaults
 
 
 def main() -> int:

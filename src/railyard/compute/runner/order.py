@@ -14,6 +14,8 @@ class Order(Record):
     name: str
     url: str
     """Where the server answers."""
+    address: Path | None = None
+    """The file in which a server on this machine says where it answers now: `{"url": …}`."""
     folder: Path
     """`<home>/attempts/<name>`."""
     limits: Limits

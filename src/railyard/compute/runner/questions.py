@@ -14,6 +14,7 @@ from typing import Any
 from railyard.compute.data import plan
 from railyard.compute.runner.failures import report_of
 from railyard.compute.runner.landlock import write_only_below
+from railyard.compute.workflows.defaults import resolve_request
 from railyard.compute.workflows.discovery import describe, discover, load
 from railyard.spec.attempt import PlanAnswer, PlanQuestion
 from railyard.spec.base import JsonObject, dump
@@ -36,15 +37,17 @@ def answer_to(question: str, body: Mapping[str, Any]) -> dict[str, Any]:
 def answer_plan(body: Mapping[str, Any]) -> dict[str, Any]:
     """A PlanQuestion's PlanAnswer; what is wrong with data or workflow stands in its `error`."""
     question = PlanQuestion.model_validate(body)
+    request = question.request
     schema: JsonObject | None = None
     try:
         derived: tuple[str, ...] = ()
         if question.code.folder:
-            name = question.request.train.workflow_name
+            name = request.train.workflow_name
             workflow = load(Path(question.code.folder), name)
             derived = tuple(workflow.derives)
             schema = describe(workflow, name).param_schema
-        found = plan(question.request, question.data, derived)
+            request = resolve_request(workflow, request)
+        found = plan(request, question.data, derived)
     except Exception as error:
         folder = Path(question.code.folder) if question.code.folder else None
         report = report_of(error, step="prepare", code_folder=folder)

@@ -91,7 +91,7 @@ def _confess(order: Order, folder: AttemptFolder, token: str, error: BaseExcepti
     )
     delivered = False
     with contextlib.suppress(Exception):
-        client = AttemptClient(Transport(order.url, token, timeout=_CALL_SECONDS), order.name)
+        client = _client(order, token)
         persist(lambda: client.fail(Failure(error=report)), until=time.monotonic() + _CALL_SECONDS)
         delivered = True
     with contextlib.suppress(OSError):
@@ -128,7 +128,7 @@ class _Attempt:
         self._order = order
         self._folder = folder
         self._guard = watched
-        self._url, self._token = order.url, token
+        self._token = token
         self._began_at, self._began = begun
         self._job_id, _ = split_attempt_name(order.name)
         wake_read, wake_write = os.pipe()
@@ -338,7 +338,19 @@ class _Attempt:
             self._heart.stop()
 
     def _client(self) -> AttemptClient:
-        return AttemptClient(Transport(self._url, self._token, timeout=_CALL_SECONDS), self._order.name)
+        return _client(self._order, self._token)
+
+
+def _client(order: Order, token: str) -> AttemptClient:
+    return AttemptClient(Transport(order.url, token, timeout=_CALL_SECONDS), order.name, where=lambda: _moved_to(order))
+
+
+def _moved_to(order: Order) -> str | None:
+    """Where the server answers since it was started again; None where nobody says so."""
+    try:
+        return str(json.loads(order.address.read_text())["url"]) if order.address else None
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _report_in(answer: dict[str, Any]) -> ErrorReport:

@@ -15,7 +15,7 @@ from railyard.compute.training.evaluating import assess
 from railyard.compute.training.fitted import fit
 from railyard.compute.training.labels import check_training_label, first_labels, label_of
 from railyard.compute.training.prepare import prepare, set_seeds
-from railyard.compute.training.results import code_info, list_artifacts
+from railyard.compute.training.results import code_info, keep_snapshots, list_artifacts
 from railyard.compute.training.saving import model_info, save_model, take_sample, write_bundle
 from railyard.compute.training.splits import MOST_TRAINING_ROWS_SCORED, fetch_splits, first_chunk, sample
 from railyard.compute.training.verify import MOST_ROWS, store_sample
@@ -72,6 +72,7 @@ def train(
         bundle = write_bundle(prepared, fitted.model, saved, checked, assessment, spec, artifacts / "model")
         notes += store_sample(spec, prepared, checked, folder)
         verify(folder)
+        keep_snapshots(splits.snapshots, artifacts / "data")
         listed = list_artifacts(artifacts)
     return ResultManifest(
         attempt=spec.name,

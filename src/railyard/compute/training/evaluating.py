@@ -148,7 +148,7 @@ def _classes(model: Any, scores: NDArray[Any] | None, label: Any) -> tuple[Any, 
     own = _own_classes(model)
     if own is not None and present <= set(own) and (scores.ndim == 1 or scores.shape[1] == len(own)):
         return own
-    if scores.ndim == 2 and scores.shape[1] == len(present):
+    if len(present) == (2 if scores.ndim == 1 else scores.shape[1]):
         return tuple(sorted(present))
     return None
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from railyard.compute.evaluation import check_metrics
 from railyard.compute.training.usercode import user_code
 from railyard.compute.workflows.context import Context
+from railyard.compute.workflows.defaults import resolve_request
 from railyard.compute.workflows.params import convert
 from railyard.compute.workflows.reporter import Reporter
 from railyard.compute.workflows.workflow import Workflow, overrides, params_class
@@ -44,6 +46,7 @@ def prepare(
             "user_code", f"{kind.__name__} defines {there} without {missing}", mend=f"define {missing} too, or neither"
         )
     request = resolve_request(kind, request)
+    _check_metrics(request)
     with user_code("the parameter dataclass", project):
         params = _params(kind, request)
     with user_code("the constructor", project):
@@ -66,14 +69,12 @@ def set_seeds(seed: int) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def resolve_request(kind: type[Workflow[Any]], request: TrainingRequest) -> TrainingRequest:
-    """The request with the class's own features and label where it names none: what the reader must be given."""
-    train = request.train
-    features = train.classifier_features or tuple(kind.features)
-    label = train.label if train.label is not None else kind.label
-    return request.model_copy(
-        update={"train": train.model_copy(update={"classifier_features": features, "label": label})}
-    )
+def _check_metrics(request: TrainingRequest) -> None:
+    """A metric that nobody knows is said before the training, not after it."""
+    try:
+        check_metrics(request.evaluation.metrics)
+    except Invalid as error:
+        raise AttemptError("user_code", error.message, mend=error.mend) from None
 
 
 def _params(kind: type[Workflow[Any]], request: TrainingRequest) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from railyard.bundles.write import measure
@@ -30,6 +32,13 @@ def list_artifacts(folder: Path) -> tuple[Artifact, ...]:
     return tuple(found)
 
 
+def keep_snapshots(snapshots: Iterable[Path], folder: Path) -> None:
+    """Keeps the results of SQL sources beside the model, because the rows of a warehouse change."""
+    for number, snapshot in enumerate(snapshots, 1):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(snapshot, folder / f"source-{number}.parquet")
+
+
 def code_info(code: CodeRef) -> CodeInfo:
     """Which code ran, in which Python, beside which libraries."""
     return CodeInfo(
@@ -46,4 +55,6 @@ def code_info(code: CodeRef) -> CodeInfo:
 def _kind(path: str) -> ArtifactKind:
     if path.startswith("model/"):
         return "model"
+    if path.startswith("data/"):
+        return "data"
     return "report" if path == "evaluation/report.json" else "eval"

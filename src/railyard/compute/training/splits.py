@@ -29,6 +29,8 @@ class Splits:
     holdout: Any
     """None without a holdout."""
     summary: DataSummary | None
+    snapshots: tuple[Path, ...]
+    """Results of SQL sources as Parquet: what makes the job repeatable."""
     slices: dict[str, Any]
     """Slice columns of the holdout that preprocess took away, by name."""
 
@@ -49,7 +51,8 @@ def fetch_splits(prepared: Prepared, access: DataAccess, scratch: Path) -> Split
     _refuse_empty("empty_train", "the training split", training)
     if holdout is not None:
         _refuse_empty("empty_holdout", "the holdout", holdout)
-    return Splits(training, holdout, _summary(prepared, reader), _kept_slices(prepared, fetched[1], holdout))
+    summary = _summary(prepared, reader)
+    return Splits(training, holdout, summary, reader.snapshots(), _kept_slices(prepared, fetched[1], holdout))
 
 
 def chunks(split: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What the job manager asks of an executor: start, observe, cancel, remove. It never learns more about a place than this.
+"""What the job manager asks of an executor: start, observe, cancel, remove. It learns no more about a place.
 
 Every implementation passes `railyard.testing.executors.ExecutorConformance`.
 """
@@ -65,7 +65,7 @@ class Capacity:
 
 
 class Executor(Protocol):
-    """Starts, observes and cancels attempts somewhere. Every method may be called again with the same arguments without harm."""
+    """Starts, observes and cancels attempts somewhere. Every method may be called twice without harm."""
 
     name: str
 
@@ -79,16 +79,21 @@ class Executor(Protocol):
         """What there is in all."""
 
     async def start(self, launch: Launch) -> Started:
-        """Starts the attempt, or answers with the one of this name that exists. Returns once it is certain that it exists."""
+        """Starts the attempt, or answers with the one of this name. Returns once it certainly exists."""
 
     async def observe(self) -> Mapping[str, Observation]:
         """Everything there is, by name: the full list, not a change. Raises if the place cannot be seen."""
 
     async def cancel(self, name: str, *, grace_seconds: float) -> None:
-        """Asks the attempt to end (SIGTERM), kills what is left after the grace. Returns at once; `observe` confirms."""
+        """Asks the attempt to end (SIGTERM), kills it after the grace. Returns at once; `observe` confirms."""
 
     async def remove(self, name: str) -> None:
         """Clears away what is left of a gone attempt: folder, cgroup. No-op for one that is not there."""
 
-    async def ask(self, runtime: Runtime, question: str, body: Mapping[str, Any], *, timeout_seconds: float) -> Mapping[str, Any]:
-        """Runs `python -m railyard.compute.runner <question>` (plan, discover) in the runtime and returns its JSON answer."""
+    async def ask(
+        self, runtime: Runtime, question: str, body: Mapping[str, Any], *, timeout_seconds: float
+    ) -> Mapping[str, Any]:
+        """Runs `python -m railyard.compute.runner <question>` (plan, discover) in the runtime; returns its answer.
+
+        Raises Timeout, Unavailable, and RailyardError `runner_ended` where the process ends without an answer.
+        """

@@ -136,6 +136,7 @@ class LocalExecutor:
         order = {
             "name": launch.name,
             "url": launch.url,
+            "address": str(self._attempts.parent / "server.json"),
             "folder": str(folder),
             "limits": dump(launch.limits),
             "groups": self._control_groups,

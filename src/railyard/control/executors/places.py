@@ -40,4 +40,4 @@ class Broken:
 
 class Places(Protocol):
     async def place(self, code_id: str | None) -> Place | Waiting | Broken:
-        """The place of a code version; None means the server's own interpreter without user code. May be asked often."""
+        """The place of a code version; None means the server's own interpreter without user code."""
