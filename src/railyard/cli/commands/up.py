@@ -16,6 +16,7 @@ import click
 from railyard.cli import home, lazy
 from railyard.cli.app import App, pass_app
 from railyard.cli.groups import command
+from railyard.cli.stop import going, stop_warm
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -110,16 +111,26 @@ def _start(app: App, folder: Path, environment: dict[str, str], *, open_browser:
         code = child.wait()
     except KeyboardInterrupt:
         app.out.talk("\nstopping …")
-        child.terminate()
-        try:
-            child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-        app.out.talk("stopped · running jobs go on; railyard up finds them again · railyard down stops what is left")
+        _stop(app, folder, child)
         return 0
     if code not in (0, -15):
         raise _failed(log, code)
     return 0
+
+
+def _stop(app: App, folder: Path, child: subprocess.Popen[bytes]) -> None:
+    running = home.server(folder)
+    still = going(app, folder, running.url) if running else []
+    child.terminate()
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+    if still:
+        app.out.talk(f"stopped · {', '.join(still[:5])} go on; railyard up finds them again")
+    else:
+        stop_warm(folder)
+        app.out.talk("stopped")
 
 
 def _await_ready(folder: Path, child: subprocess.Popen[bytes], log: Path) -> home.Running:
