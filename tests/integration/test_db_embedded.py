@@ -184,10 +184,10 @@ def test_a_data_folder_that_does_not_start_is_told_in_postgres_own_words(
 
 def test_a_long_path_gets_a_short_socket_folder_of_our_own(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path / ("deep" * 30) / "postgres", durable=False)
+    url = server.start()
+    sockets = Path(psycopg.conninfo.conninfo_to_dict(conninfo(url))["host"])  # type: ignore[arg-type]
     try:
-        url = server.start()
         remember(url)
-        sockets = Path(psycopg.conninfo.conninfo_to_dict(conninfo(url))["host"])  # type: ignore[arg-type]
         assert mode(sockets) == 0o700
         assert len(str(sockets / cluster.SOCKET_NAME)) < 107
     finally:

@@ -26,7 +26,7 @@ def bench(database: Database) -> Bench:
 async def test_a_request_becomes_a_succeeded_job_with_a_model_and_a_history(bench: Bench) -> None:
     job = await bench.submit()
     assert (job.state, job.queue_position, job.attempt) == ("queued", 1, 0)
-    assert await bench.schedule.run_once() == {"failed": 0, "claimed": 1, "started": 1}
+    assert await bench.schedule.run_once() == {"failed": 0, "claimed": 1, "soon": 0, "started": 1}
     assert (await bench.job(job.job_id)).state == "starting"
     name = f"{job.job_id}-1"
     await bench.report_started(name)

@@ -26,7 +26,7 @@ from railyard.spec.ids import attempt_name
 
 logger = logging.getLogger(__name__)
 
-_PER_LINE = 64
+_PER_LINE = 32
 """How far down the line of one owner in one class a run looks."""
 _AT_ONCE = 16
 _MESSAGES = 50
@@ -55,14 +55,15 @@ class Schedule:
         self._policy = policy
 
     async def run_once(self) -> Counts:
-        """Counts: failed, claimed, started, unstarted (the executor did not answer), waiting."""
+        """Counts: failed, claimed, started, unstarted (the executor did not answer), waiting, soon."""
         counts: Counter[str] = Counter()
         counts["failed"] += await self._refuse_late()
         async with self._database.transaction() as connection:
-            heads = await store.queue_heads(connection, _PER_LINE)
-        places = await self._ask_places({row.code_id for row in heads})
+            codes = await store.queued_codes(connection)
+        places = await self._ask_places(codes)
         async with self._database.transaction() as connection:
             claimed = await self._plan(connection, places, counts)
+        counts["soon"] += len(claimed) >= _PER_LINE  # a line may have been claimed to its end
         limit = asyncio.Semaphore(_AT_ONCE)
         await asyncio.gather(*(self._start(row, nonce, places[row.code_id], limit, counts) for row, nonce in claimed))
         return counts

@@ -238,6 +238,12 @@ async def lock_plan(connection: AsyncConnection) -> None:
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PLAN_LOCK})
 
 
+async def queued_codes(connection: AsyncConnection) -> set[str | None]:
+    """Every code that a queued job waits to run."""
+    query = select(jobs.c.code_id).distinct().where(jobs.c.state == "queued")
+    return set((await connection.execute(query)).scalars())
+
+
 def queue_query(per_line: int) -> Select[Any]:
     """The first queued jobs of every owner in every class; nobody needs to look further down one line."""
     place = func.row_number().over(
