@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
 from markupsafe import Markup, escape
@@ -24,12 +24,12 @@ def chart(lines: Mapping[str, Sequence[Point]], *, x: str, y: str, unit: bool = 
     points = [point for line in drawn.values() for point in line]
     if not points:
         return Markup("")
-    low_x, high_x = (0.0, 1.0) if unit else _span([point[0] for point in points])
-    low_y, high_y = (0.0, 1.0) if unit else _span([point[1] for point in points])
+    low_x, high_x = (0.0, 1.0) if unit else _span(point[0] for point in points)
+    low_y, high_y = (0.0, 1.0) if unit else _span(point[1] for point in points)
 
     def place(point: Point) -> str:
-        across = (point[0] - low_x) / (high_x - low_x) * (WIDTH - _LEFT - _RIGHT)
-        down = (high_y - point[1]) / (high_y - low_y) * (HEIGHT - _TOP - _BOTTOM)
+        across = _share(point[0], low_x, high_x) * (WIDTH - _LEFT - _RIGHT)
+        down = (1 - _share(point[1], low_y, high_y)) * (HEIGHT - _TOP - _BOTTOM)
         return f"{_LEFT + across:.1f},{_TOP + down:.1f}"
 
     bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
@@ -59,9 +59,14 @@ def thinned(line: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
     return [line[round(index * (len(line) - 1) / (most - 1))] for index in range(most)]
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+def _span(values: Iterable[float]) -> tuple[float, float]:
+    found = list(values)
+    return min(found), max(found)
+
+
+def _share(value: float, low: float, high: float) -> float:
+    """Where a value lies between two others, 0 to 1; in the middle where these are equal. Halves cannot overflow."""
+    return (value / 2 - low / 2) / (high / 2 - low / 2) if high / 2 > low / 2 else 0.5
 
 
 def _number(value: float) -> str:
