@@ -125,6 +125,8 @@ class ResultManifest(Record):
     seed: int
     extra: JsonObject = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    log_lines: int | None = None
+    """Lines the supervisor numbered in all: the log is complete when that many have arrived."""
 
 
 class ErrorReport(Record):

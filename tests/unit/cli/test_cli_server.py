@@ -270,7 +270,9 @@ def test_open_signs_the_browser_in_by_a_one_time_link(railyard: Any, monkeypatch
     link = {"url": "http://inside:9/login?code=x", "expires_in_seconds": 600}
     assert railyard("open", routes={"POST /v1/login-links": httpx2.Response(201, json=link)}).code == 0
     assert opened == [f"{URL}/login?code=x"]
-    assert railyard("open", "--print", routes={}).out == f"{URL}\n"
+    printed = railyard("open", "--print", routes={"POST /v1/login-links": httpx2.Response(201, json=link)})
+    assert printed.out == f"{URL}/login?code=x\n"
+    assert len(opened) == 1
 
 
 # The home folder

@@ -19,16 +19,14 @@ from railyard.cli.groups import command
     short_help="Open the dashboard, or one job, in a browser.",
 )
 @click.argument("job", required=False)
-@click.option("--print", "only_print", is_flag=True, help="Print the address instead.")
+@click.option("--print", "only_print", is_flag=True, help="Print the link instead; it signs in once, within ten minutes.")
 @pass_app
 def open_(app: App, job: str | None, only_print: bool) -> None:
     """Open the dashboard in a browser, signed in; or the page of one job, in a browser that is signed in."""
-    address = refs.job(app, job).url if job else app.client.target.url
+    link = refs.job(app, job).url if job else _reachable(app.client.server.login_link().url, app.client.target.url)
     if only_print:
-        app.out.line(address)
-        return
-    link = address if job else _reachable(app.client.server.login_link().url, app.client.target.url)
-    if not webbrowser.open(link):
+        app.out.line(link)
+    elif not webbrowser.open(link):
         app.out.talk("no browser could be opened; open this address in one:")
         app.out.line(link)
 

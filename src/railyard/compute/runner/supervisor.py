@@ -282,7 +282,7 @@ class _Attempt:
         self, delivery: Delivery, manifest: ResultManifest, until: float
     ) -> tuple[End, ErrorReport | None]:
         """Uploads and commits; a report where the attempt fails after all."""
-        whole = manifest.model_copy(update={"steps": self._progress.steps or manifest.steps})
+        whole = manifest.model_copy(update={"steps": self._progress.steps or manifest.steps, "log_lines": self._book.lines})
         try:
             refused = delivery.upload(whole, self._folder.artifacts)
             if refused is not None:

@@ -55,8 +55,9 @@ async def logs(
         if len(shown) == wanted:
             break
     last = shown[-1].line if shown else after
-    # Sealed before the lines were read: nothing can have come in between.
-    complete = len(shown) < wanted and found.finished_at is not None and found.log_sealed_at is not None
+    # What was known before the lines were read holds: nothing can have come in between.
+    all_here = found.log_sealed_at is not None or (found.log_lines is not None and last >= found.log_lines)
+    complete = len(shown) < wanted and found.finished_at is not None and all_here
     return LogPage(lines=tuple(shown), next=last, complete=complete)
 
 

@@ -64,6 +64,8 @@ async def _commit(database: Database, name: str, token: str, manifest: ResultMan
         )
         if not moved:
             raise attempts.stale(name, fence)
+        if manifest.log_lines is not None:
+            await store.set_attempt(connection, job_id, number, {"log_lines": manifest.log_lines})
         await registry.add(connection, _model(fence, number, manifest))
     return job_id
 
