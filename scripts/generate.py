@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from railyard.control.api import help as help_pages
+from railyard.control.api import help_pages
 from railyard.control.api.app import openapi_document
 from railyard.control.jobs import states
 from railyard.spec import request
@@ -81,11 +81,8 @@ def request_reference() -> str:
             f"| `{name}` | {kind(field.rebuild_annotation())} | {default(field)} | {notes.get(name, '')} |"
             for name, field in kind_of.model_fields.items()
         ]
-        parts.append(
-            "\n".join(
-                [f"### {node.name}", "", ast.get_docstring(node) or "", "", "| Field | Type | Default | Meaning |", "|---|---|---|---|", *rows, ""]
-            )
-        )
+        head = ["| Field | Type | Default | Meaning |", "|---|---|---|---|"]
+        parts.append("\n".join([f"### {node.name}", "", ast.get_docstring(node) or "", "", *head, *rows, ""]))
     parts.sort(key=lambda part: not part.startswith("### TrainingRequest"))
     return "\n".join(parts)
 
@@ -97,12 +94,14 @@ def error_reference() -> str:
 
 def documents() -> dict[Path, str]:
     """Every generated file with the content it should have."""
-    architecture, requests, errors = ROOT / "ARCHITECTURE.md", ROOT / "docs/reference/request.md", ROOT / "docs/reference/errors.md"
+    architecture, reference = ROOT / "ARCHITECTURE.md", ROOT / "docs" / "reference"
+    requests, errors = reference / "request.md", reference / "errors.md"
+    life = f"```mermaid\n{states.diagram()}```\n\n{states.table()}"
     return {
-        architecture: between(architecture.read_text(), "states", f"```mermaid\n{states.diagram()}```\n\n{states.table()}"),
+        architecture: between(architecture.read_text(), "states", life),
         requests: between(requests.read_text(), "fields", request_reference()),
         errors: between(errors.read_text(), "codes", error_reference()),
-        ROOT / "docs/reference/openapi.json": json.dumps(openapi_document(), indent=1, ensure_ascii=False) + "\n",
+        reference / "openapi.json": json.dumps(openapi_document(), indent=1, ensure_ascii=False) + "\n",
     }
 
 

@@ -26,9 +26,10 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from railyard.spec.reasons import EndReason
 from railyard.spec.records import FieldProblem, Problem
 from railyard.spec.result import ErrorReport
-from railyard.spec.states import EndReason, StepName
+from railyard.spec.states import StepName
 
 
 class RailyardError(Exception):

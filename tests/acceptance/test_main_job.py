@@ -179,7 +179,13 @@ def test_everything_but_health_needs_a_token(platform):
 
     assert status("/healthz") == 200
     paths = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text())["paths"]
-    open_paths = {"/healthz", "/readyz", "/login", "/help/{code}", "/assets/plain.css"}  # none tells anything about this installation
+    open_paths = {
+        "/healthz",
+        "/readyz",
+        "/login",
+        "/help/{code}",
+        "/assets/plain.css",
+    }  # none tells anything about this installation
     for path, operations in paths.items():
         if path not in open_paths and "get" in operations:
             assert status(path.replace("{", "").replace("}", "")) == 401, path

@@ -28,6 +28,7 @@ from railyard.control.results.commit import commit
 from railyard.control.results.delivered import StoredDelivery
 from railyard.spec.attempt import Failure, Heartbeat, Started
 from railyard.spec.ids import split_attempt_name
+from railyard.spec.reasons import EndReason
 from railyard.spec.records import ComputeClass, Job, Price
 from railyard.spec.request import TrainingRequest
 from railyard.spec.result import (
@@ -42,7 +43,6 @@ from railyard.spec.result import (
     SourceFile,
     Step,
 )
-from railyard.spec.states import EndReason
 
 GIB = 2**30
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

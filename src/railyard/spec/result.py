@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from railyard.spec.base import JsonObject, Record, Timestamp
-from railyard.spec.states import EndReason, StepName
+from railyard.spec.reasons import EndReason
+from railyard.spec.states import StepName
 
 ArtifactKind = Literal["model", "eval", "report", "log", "data"]
 

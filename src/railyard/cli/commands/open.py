@@ -19,7 +19,7 @@ from railyard.cli.groups import command
     short_help="Open the dashboard, or one job, in a browser.",
 )
 @click.argument("job", required=False)
-@click.option("--print", "only_print", is_flag=True, help="Print the link instead; it signs in once, within ten minutes.")
+@click.option("--print", "only_print", is_flag=True, help="Print the link instead; it signs in once.")
 @pass_app
 def open_(app: App, job: str | None, only_print: bool) -> None:
     """Open the dashboard in a browser, signed in; or the page of one job, in a browser that is signed in."""

@@ -27,7 +27,7 @@ from railyard.compute.runner.children import Children, fork_children
 from railyard.compute.runner.delivery import DELIVERY_SECONDS, Cancelled, Delivery, End
 from railyard.compute.runner.failures import clean
 from railyard.compute.runner.folder import AttemptFolder, read_json, write_json
-from railyard.compute.runner.heart import Heart
+from railyard.compute.runner.heartbeat import Heart
 from railyard.compute.runner.logs import LogBook
 from railyard.compute.runner.memory import MemoryGuard, guard
 from railyard.compute.runner.order import Order
@@ -282,7 +282,8 @@ class _Attempt:
         self, delivery: Delivery, manifest: ResultManifest, until: float
     ) -> tuple[End, ErrorReport | None]:
         """Uploads and commits; a report where the attempt fails after all."""
-        whole = manifest.model_copy(update={"steps": self._progress.steps or manifest.steps, "log_lines": self._book.lines})
+        steps = self._progress.steps or manifest.steps
+        whole = manifest.model_copy(update={"steps": steps, "log_lines": self._book.lines})
         try:
             refused = delivery.upload(whole, self._folder.artifacts)
             if refused is not None:

@@ -25,8 +25,8 @@ from railyard.compute.training.usercode import user_code, wrong_return
 from railyard.compute.workflows.batches import Batches
 from railyard.compute.workflows.frames import column_of, columns_of, rows_of
 from railyard.errors import AttemptError, Invalid
+from railyard.spec.reasons import EndReason
 from railyard.spec.result import Metrics
-from railyard.spec.states import EndReason
 
 
 @dataclass(frozen=True)

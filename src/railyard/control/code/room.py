@@ -12,9 +12,9 @@ from pathlib import Path
 from railyard.artifacts.store import ArtifactStore
 from railyard.control.code import choose, store
 from railyard.control.code.bundle import Bundle, read_bundle, unpack
-from railyard.control.code.classes import read_classes
 from railyard.control.code.lock import read_lock
 from railyard.control.code.runtimes import SERVER, RuntimeBroken, Runtimes, Wanted, asks_for_server, wanted
+from railyard.control.code.workflow_classes import read_classes
 from railyard.control.db.engine import Database
 from railyard.control.executors.base import Executor, Runtime
 from railyard.control.executors.places import Broken, Place, Waiting

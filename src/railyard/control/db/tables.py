@@ -29,7 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from railyard.spec.states import END_REASONS, FINAL_STATES, STATES, WAIT_REASONS
+from railyard.spec.reasons import END_REASONS, WAIT_REASONS
+from railyard.spec.states import FINAL_STATES, STATES
 
 metadata = MetaData(
     naming_convention={

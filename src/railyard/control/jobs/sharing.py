@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from railyard.control.executors.base import Capacity
+from railyard.spec.reasons import EndReason, WaitReason
 from railyard.spec.records import ComputeClass
-from railyard.spec.states import EndReason, WaitReason
 
 GIB = 2**30
 

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+from railyard.spec.reasons import RETRY_BUDGETS, EndReason, RetryBudget, WaitReason
 from railyard.spec.request import RetryPolicy
 from railyard.spec.result import ErrorReport
-from railyard.spec.states import ACTIVE_STATES, FINAL_STATES, RETRY_BUDGETS, EndReason, RetryBudget, State, WaitReason
+from railyard.spec.states import ACTIVE_STATES, FINAL_STATES, State
 
 
 @dataclass(frozen=True)

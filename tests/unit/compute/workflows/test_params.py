@@ -28,8 +28,8 @@ class Params:
     objective: Literal["logistic", "linear"] = "logistic"
     booster: str = railyard.field("tree", choices=["tree", "line"])
     tree: Tree = dataclasses.field(default_factory=Tree)
-    stages: list[Tree] = railyard.field([])  # noqa: RUF009
-    weights: dict[str, float] = railyard.field({"a": 1.0})  # noqa: RUF009
+    stages: list[Tree] = railyard.field([])
+    weights: dict[str, float] = railyard.field({"a": 1.0})
     limit: int | None = None
 
 

@@ -13,11 +13,11 @@ import railyard
 from railyard import errors
 from railyard.control.api import examples
 from railyard.control.api.app import openapi_document
-from railyard.control.api.help import PAGES
+from railyard.control.api.help_pages import PAGES
+from railyard.spec.reasons import EndReason, WaitReason
 from railyard.spec.records import Attempt, Event, Job, JobResult, Model, NumberedLine, Plan
 from railyard.spec.request import TrainingRequest
 from railyard.spec.result import Artifact
-from railyard.spec.states import EndReason, WaitReason
 
 SOURCE = Path(railyard.__file__).parent
 DOCUMENT = openapi_document()

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from railyard.control.api.app import create_app
-from railyard.control.api.help import PAGES
+from railyard.control.api.help_pages import PAGES
 from railyard.control.api.rooms import Rooms
 from railyard.errors import Conflict, Unavailable
 from railyard.settings import Settings

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from railyard.control.code.classes import read_classes
+from railyard.control.code.workflow_classes import read_classes
 
 
 def _names(**files: str) -> list[str]:

@@ -39,9 +39,10 @@ from railyard.control.jobs.states import (
     retries_allowed,
     table,
 )
+from railyard.spec.reasons import END_REASONS, RETRY_BUDGETS, RetryBudget
 from railyard.spec.request import OutOfMemoryRetry, RetryPolicy
 from railyard.spec.result import ErrorReport
-from railyard.spec.states import END_REASONS, FINAL_STATES, RETRY_BUDGETS, STATES, RetryBudget
+from railyard.spec.states import FINAL_STATES, STATES
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CLOCKS = Clocks(queue_timeout_seconds=3600, retry_wait_seconds=5, timeout_slack_seconds=15)

@@ -13,7 +13,7 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from railyard.control.api import answers, html, sessions, tokens_store
-from railyard.control.api.help import PAGES
+from railyard.control.api.help_pages import PAGES
 from railyard.control.api.rooms import TheRooms
 from railyard.errors import NotFound, nearest
 
