@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from railyard.errors import ConfigurationError, nearest
 from railyard.spec.base import Spec
+from railyard.spec.compute_classes import built_in_classes
 from railyard.spec.records import ComputeClass, Price
 from railyard.spec.request import memory_bytes
 
@@ -113,13 +114,7 @@ class Settings(Spec):
 
     def compute_classes(self, cpu: float, memory: int, gpu: int) -> dict[str, ComputeClass]:
         """The classes on a place with this much cpu, memory in bytes and gpu: built-in ones, then the operator's."""
-        share, large = min(4 * 2**30, int(memory * 0.8)), int(memory * 0.8)
-        most = {"cpu": 1.0, "max_cpu": cpu, "max_memory": f"{large // 2**20}Mi"}
-        found: dict[str, dict[str, Any]] = {
-            "CPU": {**most, "memory": f"{share // 2**20}Mi", "next_class": "HIGH_MEMORY"},
-            "HIGH_MEMORY": {**most, "memory": f"{large // 2**20}Mi"},
-            "GPU": {**most, "memory": f"{share // 2**20}Mi", "gpu": 1, "slots": gpu},
-        }
+        found = built_in_classes(cpu, memory, gpu)
         for name, given in self.classes.items():
             found[name] = {**found.get(name, {}), **given}
         default = {"price": self.price} if self.price else {}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+from railyard.control.jobs.retries import backoff_seconds, retries_allowed
 from railyard.spec.reasons import RETRY_BUDGETS, EndReason, RetryBudget, WaitReason
 from railyard.spec.request import RetryPolicy
 from railyard.spec.result import ErrorReport
@@ -50,8 +51,6 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("running", "cancelled", ("reconcile", "rescue"), _NOTHING_RUNS),
 )
 ALLOWED = frozenset((transition.from_state, transition.to_state) for transition in TRANSITIONS)
-
-_LONGEST_WAIT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,24 +279,6 @@ def _ended(job: JobFacts, report: ErrorReport, now: datetime, clocks: Clocks) ->
         budget=budget,
         next_class=follow,
     )
-
-
-def retries_allowed(retry: RetryPolicy, budget: RetryBudget) -> int | None:
-    """Retries that the request grants to a budget; None for any number."""
-    if budget == "preempted":
-        return None if retry.preempted == "unlimited" else retry.preempted
-    granted = {
-        "user_code": retry.user_code,
-        "out_of_memory": retry.out_of_memory.max,
-        "infrastructure": retry.infrastructure,
-        "never": 0,
-    }
-    return granted[budget]
-
-
-def backoff_seconds(used: int, first: float) -> float:
-    """Wait before the next retry: doubles with every one used, to ten minutes."""
-    return float(min(first * 2.0 ** min(used, 30), max(first, _LONGEST_WAIT_SECONDS)))
 
 
 def _told(job: JobFacts, report: ErrorReport) -> ErrorReport:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from railyard.control.jobs.retries import backoff_seconds, retries_allowed
 from railyard.control.jobs.states import (
     ALLOWED,
     TRANSITIONS,
@@ -32,11 +33,9 @@ from railyard.control.jobs.states import (
     Stay,
     Stop,
     Unseen,
-    backoff_seconds,
     decide,
     diagram,
     is_end_of_attempt,
-    retries_allowed,
     table,
 )
 from railyard.spec.reasons import END_REASONS, RETRY_BUDGETS, RetryBudget
