@@ -316,14 +316,14 @@ async def test_a_class_without_a_price_is_unpriced_and_never_free(bench: Bench) 
     assert (cost.amount, cost.basis) == (None, "unpriced")
 
 
-async def test_a_job_over_its_budget_is_stopped_and_says_so(bench: Bench) -> None:
-    name = await bench.running(max_cost={"amount": 0.05, "currency": "EUR"})
-    await bench.reconcile.run_once()
-    assert bench.executor.cancelled == []
+async def test_a_job_over_its_budget_finishes_its_attempt_and_gets_no_other(bench: Bench) -> None:
+    name = await bench.running(max_cost={"amount": 0.05, "currency": "EUR"}, retry={"user_code": 3})
     await bench.sql("UPDATE attempts SET started_at = now() - interval '1 hour'")
     await bench.reconcile.run_once()
-    assert bench.executor.cancelled == [name]
-    await bench.fail(name, "cancelled_by_user")
+    assert bench.executor.cancelled == []
+    await bench.fail(name, "user_code")
+    await bench.sql("UPDATE jobs SET not_before = now()")
+    await bench.schedule.run_once()
     job = await bench.job(name[:-2])
     assert (job.state, job.reason) == ("failed", "budget")
 

@@ -239,8 +239,6 @@ def _decide_alive(job: JobFacts, now: datetime, clocks: Clocks) -> Decision:
         return Stop("cancelled_by_user")
     if job.stop_reason is not None:
         return Stop(job.stop_reason)
-    if job.max_cost is not None and job.cost is not None and job.cost >= job.max_cost:
-        return Stop("budget")
     started = job.attempt_started_at
     if started is not None and now - started > timedelta(seconds=job.timeout_seconds + clocks.timeout_slack_seconds):
         return Stop("timeout")
@@ -295,9 +293,6 @@ def _stopped(job: JobFacts, reason: EndReason, evidence: Mapping[str, Any]) -> E
     if reason == "timeout":
         message = f"the attempt ran longer than timeout_seconds, {job.timeout_seconds:.0f} s, and was ended"
         mend = "raise timeout_seconds, or make the training smaller"
-    elif reason == "budget":
-        message = f"the job's cost reached max_cost, {job.max_cost}, and its attempt was ended"
-        mend = "raise max_cost, or make the training smaller"
     else:
         message, mend = f"the attempt was ended: {reason}", ""
     return ErrorReport(code=reason, message=message, mend=mend, evidence=dict(evidence))
