@@ -62,16 +62,18 @@ class Code:
     ) -> CodeVersion:
         """Sends a code project (a folder, or what `pack` made of it) and makes it what plain requests run.
 
-        Waits until its runtime is built.
+        Waits until its runtime is built: the server deploys nothing that it has not seen ready.
 
-        `timeout` None does not wait. `progress` is called with every state seen. Raises Refused with uv's own words
-        when the runtime cannot be built, Conflict when a workflow's name belongs to another project, and Timeout.
+        `timeout` None does not wait, so that code which is still building is a Conflict. `progress` is called with
+        every state seen. Raises Refused with uv's own words when the runtime cannot be built, Conflict when a
+        workflow's name belongs to another project, and Timeout.
         """
-        code_id = self.upload(project).code_id
+        sent = self.upload(project)
+        if timeout is not None:
+            sent = self.wait(sent, timeout=timeout, progress=progress)
         body = {"version": version} if version else {}
-        answer = self._transport.request("POST", f"{_path(code_id)}/deploy", json=body, retry=2, timeout=120)
-        found = CodeVersion.model_validate_json(answer.content)
-        return found if timeout is None else self.wait(found, timeout=timeout, progress=progress)
+        answer = self._transport.request("POST", f"{_path(sent.code_id)}/deploy", json=body, retry=2, timeout=120)
+        return CodeVersion.model_validate_json(answer.content)
 
     def wait(
         self,

@@ -190,7 +190,7 @@ def test_deploy_shows_progress_and_what_it_left_out(railyard: Any, project: Path
     building = CODE | {"state": "building", "message": "installing 12 packages"}
     routes = {
         "POST /v1/code": httpx2.Response(201, json=building),
-        "POST .*/deploy": building,
+        "POST .*/deploy": CODE,
         "GET .*": [problem(404, "not_found", "x"), building, CODE],
     }
     ran = railyard("deploy", str(project), "--version", "1.4.0", routes=routes)

@@ -205,16 +205,22 @@ def test_a_deploy_waits_for_the_runtime_and_tells_uvs_words_when_it_breaks(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     building = CODE | {"state": "building"}
-    routes = {"POST /v1/code": httpx2.Response(201, json=building), "POST /v1/code/c3fa9c1d20b7e/deploy": building}
-    good = FakeServer({**routes, "GET /v1/code/c3fa9c1d20b7e": [building, CODE]})
-    seen: list[str] = []
-    assert (
-        good.client().code.deploy(project, version="1", progress=lambda code: seen.append(code.state)).state == "ready"
+    sent = {"POST /v1/code": httpx2.Response(201, json=building)}
+    # The server refuses to deploy what it is still building, so the wait must come first.
+    good = FakeServer(
+        {
+            **sent,
+            "GET /v1/code/c3fa9c1d20b7e": [building, CODE],
+            "POST /v1/code/c3fa9c1d20b7e/deploy": CODE | {"version": "1"},
+        }
     )
+    seen: list[str] = []
+    found = good.client().code.deploy(project, version="1", progress=lambda code: seen.append(code.state))
+    assert (found.state, found.version) == ("ready", "1")
     assert seen == ["building", "building", "ready"]
     assert good.sent("POST /v1/code/c3fa9c1d20b7e/deploy") == {"version": "1"}
     bad = FakeServer(
-        {**routes, "GET /v1/code/c3fa9c1d20b7e": CODE | {"state": "broken", "message": "No solution found"}}
+        {**sent, "GET /v1/code/c3fa9c1d20b7e": CODE | {"state": "broken", "message": "No solution found"}}
     )
     with pytest.raises(Refused) as caught:
         bad.client().code.deploy(project)
