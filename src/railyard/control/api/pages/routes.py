@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from jinja2 import Environment
 from markupsafe import Markup
 
+from railyard.client import html as card
 from railyard.control.api import html, sessions
 from railyard.control.api.auth import Submitter, by_session
 from railyard.control.api.pages import words
@@ -81,7 +82,7 @@ async def show_job(job_id: JobId, request: Request, rooms: TheRooms) -> HTMLResp
         final=job.state in FINAL_STATES,
         active=job.state in ACTIVE_STATES,
         may_submit=caller.may("submit"),
-        metrics=list(dict.fromkeys([*job.metrics.holdout, *job.metrics.train])),
+        metrics=list(dict.fromkeys([*card.ordered(job.metrics.holdout), *card.ordered(job.metrics.train)])),
         charts=[*_training(series), *_evaluation(await _report(rooms, job))],
         lines=log.lines,
         now=datetime.now(UTC),
@@ -167,9 +168,9 @@ def _evaluation(report: Mapping[str, Any]) -> list[tuple[str, Markup]]:
 @cache
 def _templates() -> Environment:
     shown: dict[str, Any] = {
-        name: getattr(words, name)
-        for name in ("headline", "money", "number", "seconds", "short", "size", "took", "when")
+        name: getattr(words, name) for name in ("headline", "seconds", "short", "size", "took", "when")
     }
+    shown |= {"money": card.money, "number": card.number}
     made = html.environment(Path(__file__).parent, filters=shown)
-    made.globals["symbols"] = words.SYMBOLS
+    made.globals["symbols"] = card.SYMBOLS
     return made

@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from railyard.spec.base import Money
+from railyard.client.html import number, ordered
 from railyard.spec.records import Job
-
-SYMBOLS = {"queued": "◌", "starting": "◔", "running": "▶", "succeeded": "✓", "failed": "✕", "cancelled": "⊘"}
-_FIRST = ("auc", "accuracy", "rmse", "r2")
-"""Which holdout metric a list shows, where a job has several."""
 
 
 def when(at: datetime | None) -> str:
@@ -34,13 +30,6 @@ def took(job: Job, now: datetime) -> str:
     return seconds(((job.finished_at or now) - job.started_at).total_seconds()) if job.started_at else "–"
 
 
-def money(cost: Money) -> str:
-    """An amount to four decimals, or core-hours where there is no price."""
-    if cost.amount is None:
-        return f"{cost.core_hours:.4f} core-h" if cost.core_hours else "–"
-    return f"{'≈' if cost.basis == 'estimated' else ''}{cost.amount:.4f} {cost.currency}"
-
-
 def size(amount: int | None) -> str:
     """Bytes in binary units."""
     if amount is None:
@@ -53,18 +42,12 @@ def size(amount: int | None) -> str:
     return f"{value:.1f} TiB"
 
 
-def number(value: float | None) -> str:
-    """A metric's value to five digits; an empty one as a dash."""
-    return "–" if value is None else f"{value:.5g}"
-
-
 def headline(job: Job) -> str:
     """The one metric a list shows: `auc 0.912`, of the holdout where there is one."""
     for found in (job.metrics.holdout, job.metrics.train):
-        known = {name: value for name, value in found.items() if value is not None and name != "n"}
-        name = next((name for name in _FIRST if name in known), next(iter(known), None))
-        if name is not None:
-            return f"{name} {known[name]:.4g}"
+        for name, value in ordered(found).items():
+            if value is not None and name != "n":
+                return f"{name} {number(value)}"
     return "–"
 
 

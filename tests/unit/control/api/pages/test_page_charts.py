@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from xml.etree import ElementTree
 
 import pytest
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from railyard.control.api import examples
 from railyard.control.api.pages import words
 from railyard.control.api.pages.charts import HEIGHT, MOST_POINTS, WIDTH, chart, thinned
-from railyard.spec.base import Money
 from railyard.spec.records import Job
 from railyard.spec.result import Metrics
 
@@ -64,20 +62,6 @@ def test_thinning_keeps_both_ends_and_the_order(count: int) -> None:
 )
 def test_durations(value: float | None, text: str) -> None:
     assert words.seconds(value) == text
-
-
-@pytest.mark.parametrize(
-    ("cost", "text"),
-    [
-        (Money(), "–"),
-        (Money(core_hours=0.5), "0.5000 core-h"),
-        (Money(amount=Decimal("8.81"), currency="USD", basis="metered"), "8.8100 USD"),
-        (Money(amount=Decimal("0.31"), currency="EUR", basis="estimated"), "≈0.3100 EUR"),
-        (Money(amount=Decimal("0"), currency="EUR", basis="metered"), "0.0000 EUR"),
-    ],
-)
-def test_money_never_shows_nothing_as_zero(cost: Money, text: str) -> None:
-    assert words.money(cost) == text
 
 
 @pytest.mark.parametrize(
