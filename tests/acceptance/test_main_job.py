@@ -84,7 +84,7 @@ def test_following_ends_with_the_result(results):
         "holdout",
         "auc",
         results["cli"]["model_id"],
-        "$",
+        "USD",
         "http://",
     ):
         assert word in shown, word

@@ -11,9 +11,9 @@ import pytest
 
 WORKFLOW = '''
 import platform, time
-from importlib.metadata import version
 from pathlib import Path
 
+import tabulate
 from railyard import Workflow
 
 
@@ -29,7 +29,7 @@ class Mean(Workflow):
         while len(list(meeting.iterdir())) < self.params["expected"]:
             assert time.monotonic() < end, "nobody else came"
             time.sleep(0.05)
-        print(f"tabulate {version('tabulate')} on Python {platform.python_version()}")
+        print(f"tabulate {tabulate.__version__} on Python {platform.python_version()}")
         return {"mean": training["y"].mean()}
 
     def score(self, model, df):

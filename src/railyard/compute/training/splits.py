@@ -52,7 +52,8 @@ def fetch_splits(prepared: Prepared, access: DataAccess, scratch: Path) -> Split
     if holdout is not None:
         _refuse_empty("empty_holdout", "the holdout", holdout)
     summary = _summary(prepared, reader)
-    return Splits(training, holdout, summary, reader.snapshots(), _kept_slices(prepared, fetched[1], holdout))
+    snapshots = reader.snapshots() if summary else ()
+    return Splits(training, holdout, summary, snapshots, _kept_slices(prepared, fetched[1], holdout))
 
 
 def chunks(split: Any) -> Iterator[Any]:

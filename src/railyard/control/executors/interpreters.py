@@ -181,10 +181,15 @@ def stop(folder: Path) -> bool:
     return True
 
 
+_SAME_MOMENT_SECONDS = 0.2
+
+
 def call(
     folder: Path, message: Mapping[str, Any], *, seconds: float, descriptors: list[int] | None = None
 ) -> dict[str, Any]:
     """One object there, one back. Raises OSError where nobody listens, Timeout, and RailyardError for a refusal."""
+    until = time.monotonic() + seconds
+    late = Timeout(f"the runner did not answer {message['do']} within {seconds:g} s")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(seconds)
         try:
@@ -192,10 +197,13 @@ def call(
             data = json.dumps(message).encode() + b"\n"
             sent = socket.send_fds(connection, [data], descriptors or [])
             connection.sendall(data[sent:])
-            text = _line(connection, time.monotonic() + seconds)
+            text = _line(connection, until)
         except TimeoutError:
-            raise Timeout(f"the runner did not answer {message['do']} within {seconds:g} s") from None
+            raise late from None
     if not text:
+        # The other side watches the time too, and may have ended the answering process a moment before this one.
+        if time.monotonic() > until - _SAME_MOMENT_SECONDS:
+            raise late
         raise RailyardError(
             f"the runner ended without an answer to {message.get('question', message['do'])}", code="runner_ended"
         )
