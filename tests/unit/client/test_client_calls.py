@@ -219,9 +219,7 @@ def test_a_deploy_waits_for_the_runtime_and_tells_uvs_words_when_it_breaks(
     assert (found.state, found.version) == ("ready", "1")
     assert seen == ["building", "building", "ready"]
     assert good.sent("POST /v1/code/c3fa9c1d20b7e/deploy") == {"version": "1"}
-    bad = FakeServer(
-        {**sent, "GET /v1/code/c3fa9c1d20b7e": CODE | {"state": "broken", "message": "No solution found"}}
-    )
+    bad = FakeServer({**sent, "GET /v1/code/c3fa9c1d20b7e": CODE | {"state": "broken", "message": "No solution found"}})
     with pytest.raises(Refused) as caught:
         bad.client().code.deploy(project)
     assert caught.value.why == "No solution found"
