@@ -45,6 +45,9 @@ class DataAccess(Record):
     connections: dict[str, str] = Field(default_factory=dict)
     """Connection name to URL; only those that the request names."""
     sql_timeout_seconds: int = 600
+    folder: str | None = None
+    """What a relative path of a request is relative to: the folder that the server was started in. None is the
+    current one."""
 
 
 class CodeRef(Record):

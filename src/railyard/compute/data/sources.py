@@ -72,8 +72,8 @@ class Located:
 def locate(path: str, access: DataAccess) -> Located:
     """Finds the files behind a path: `s3://bucket/…`, `file://…` or a local path; a file, a folder or a glob.
 
-    A bucket named in `access.buckets` is a local folder. Raises AttemptError `data_not_found` (nothing there, with what
-    is there instead) and `storage_unavailable`.
+    A bucket named in `access.buckets` is a local folder; a relative path begins in `access.folder`. Raises AttemptError
+    `data_not_found` (nothing there, with what is there instead) and `storage_unavailable`.
     """
     if path.startswith("s3://"):
         bucket, _, key = path.removeprefix("s3://").partition("/")
@@ -85,7 +85,7 @@ def locate(path: str, access: DataAccess) -> Located:
         store = Bucket(bucket, access.s3)
         return Located(_remote(key, path, store), store.storage_options())
     local = unquote(urlsplit(path).path) if path.startswith("file://") else path
-    return Located(_local(Path(local).expanduser().absolute(), path, str))
+    return Located(_local(Path(access.folder or Path.cwd(), Path(local).expanduser()), path, str))
 
 
 def local_stamp(stat: os.stat_result) -> str:

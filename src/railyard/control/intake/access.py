@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from railyard import settings as configuration
 from railyard.errors import ConfigurationError, Invalid, Unavailable, nearest
 from railyard.settings import S3Settings, Settings
@@ -23,6 +25,7 @@ def data_access(request: TrainingRequest, settings: Settings) -> DataAccess:
             s3=s3_access(settings.s3),
             connections={name: configuration.resolve(settings.connections[name]) for name in names},
             sql_timeout_seconds=settings.sql_timeout_seconds,
+            folder=str(Path.cwd()),
         )
     except ConfigurationError as error:
         raise Unavailable(

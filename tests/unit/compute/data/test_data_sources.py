@@ -71,6 +71,19 @@ def test_file_urls_and_home_are_local_paths(tmp_path: Path, monkeypatch: pytest.
     assert keys("~/a b.parquet") == ["a b.parquet"]
 
 
+def test_a_relative_path_begins_in_the_folder_of_the_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "started" / "in.parquet", a=[1, 2])
+    put(tmp_path / "beside.parquet")
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.chdir(tmp_path / "scratch")  # where an attempt runs
+    access = DataAccess(folder=str(tmp_path / "started"))
+    assert keys("in.parquet", access) == ["in.parquet"]
+    assert keys("../beside.parquet", access) == ["beside.parquet"]
+    assert keys(tmp_path / "beside.parquet", access) == ["beside.parquet"]
+    monkeypatch.chdir(tmp_path)
+    assert keys("started/in.parquet") == ["in.parquet"]
+
+
 def test_a_mapped_bucket_is_a_folder_and_keeps_its_s3_name(tmp_path: Path) -> None:
     put(tmp_path / "to" / "parquet" / "fraud_data.parq")
     access = DataAccess(buckets={"path": str(tmp_path)})

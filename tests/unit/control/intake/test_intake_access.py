@@ -36,6 +36,14 @@ def test_only_the_connections_that_are_named_go_out_with_their_password(monkeypa
     assert data_access(_request(), SETTINGS).connections == {}
 
 
+def test_relative_paths_begin_where_the_server_was_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setenv("S3_KEY", "key")
+    monkeypatch.chdir(folder := tmp_path_factory.mktemp("started"))
+    assert data_access(_request(), SETTINGS).folder == str(folder)
+
+
 def test_an_unknown_connection_is_refused_with_the_nearest() -> None:
     with pytest.raises(Invalid) as caught:
         data_access(_request("other", "warehouze"), SETTINGS)
