@@ -1,8 +1,9 @@
-"""`k=v` on the command line: v is JSON where it can be read as such, else text. Pure."""
+"""`k=v` on the command line: v is JSON where it can be read as such, else text; k may be a path. Pure."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,13 @@ def pairs(given: Iterable[str], option: str) -> dict[str, Any]:
             raise click.UsageError(f"{option} {text!r}: expected NAME=VALUE")
         found[name.strip()] = parsed(value)
     return found
+
+
+def pointer(path: str) -> tuple[str | int, ...]:
+    """`data.filters[2].predicate`, as errors write it, to its steps. Raises UsageError for what is no path."""
+    if not re.fullmatch(r"[^.\[\]]+(\[\d+\])*(\.[^.\[\]]+(\[\d+\])*)*", path):
+        raise click.UsageError(f"--set {path!r}: expected a path such as data.date_column or data.filters[0].predicate")
+    return tuple(int(index) if index else name for index, name in re.findall(r"\[(\d+)\]|([^.\[\]]+)", path))
 
 
 def parsed(text: str) -> Any:

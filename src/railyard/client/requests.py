@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,19 @@ class Draft:
         value = merge_patch(self.value, dict(patch))
         return Draft(_json(value), value, self.folder, self.name)
 
-    def replaced(self, pointer: tuple[str, ...], new: Any) -> Draft:
+    def replaced(self, pointer: tuple[str | int, ...], new: Any) -> Draft:
         """Sets one value whole, as it is: unlike `amended` it neither merges objects nor drops nulls."""
         value: dict[str, Any] = json.loads(_json(self.value))
         inner: Any = value
-        for key in pointer[:-1]:
-            inner = inner.setdefault(key, {})
-            if not isinstance(inner, dict):
-                raise Invalid(f'{self.name}: "{key}" is not an object, so "{pointer[-1]}" cannot be set in it')
+        for key, following in pairwise(pointer):
+            if isinstance(key, str):
+                inner.setdefault(key, {})
+            inner = inner[key]
+            whole, kind = (dict, "an object") if isinstance(following, str) else (list, "a list")
+            if not isinstance(inner, whole):
+                raise Invalid(f'{self.name}: "{key}" is not {kind}, so "{following}" cannot be set in it')
+            if isinstance(following, int) and following >= len(inner):
+                raise Invalid(f'{self.name}: "{key}" holds {len(inner)} entries, so there is no [{following}]')
         inner[pointer[-1]] = new
         return Draft(_json(value), value, self.folder, self.name)
 

@@ -120,10 +120,11 @@ def _located(field: FieldProblem, written: Draft) -> FieldProblem:
 
 
 def _changed(written: Draft, params: dict[str, Any], compute: str | None, sets: dict[str, Any]) -> Draft:
-    draft = lazy.client.amended(written, params, compute)
+    """What is set as a whole comes first, so that -p changes single parameters of a custom_params set by --set."""
+    draft = written
     for path, value in sets.items():
-        draft = draft.replaced(tuple(path.split(".")), value)
-    return draft
+        draft = draft.replaced(values.pointer(path), value)
+    return lazy.client.amended(draft, params, compute)
 
 
 def _with_code(app: App, draft: Draft, code: str | None) -> Draft:
