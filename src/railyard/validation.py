@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +11,20 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from railyard.errors import Invalid, nearest
+from railyard.spec.base import NAME
 from railyard.spec.jsonc import parse_strict
 from railyard.spec.records import FieldProblem
-from railyard.spec.request import TrainingRequest
+from railyard.spec.request import CLASS, CURRENCY, DATE, TrainingRequest
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_STEPS = 16
+"""Longest path that is shown; only custom_params nest deeper."""
+PATTERNS = {
+    NAME: "1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit",
+    DATE: "a date YYYY-MM-DD or an ISO 8601 timestamp",
+    CLASS: "the name of a Python class",
+    CURRENCY: "a currency of three capital letters such as USD",
+}
 
 
 def parse_request(text: str) -> TrainingRequest:
@@ -31,17 +43,15 @@ def parse_request(text: str) -> TrainingRequest:
 
 def check_request(value: Any) -> TrainingRequest:
     """A parsed JSON value to a request. Raises Invalid."""
-    null = _null_character(value)
-    if null is not None:
-        raise _invalid([FieldProblem(path=null, expected="text without U+0000", got="U+0000")])
     try:
+        bad = _unstorable(value)
+        if bad is not None:
+            raise _invalid([bad])
         return TrainingRequest.model_validate(value)
-    except (ValidationError, RecursionError) as error:
-        if isinstance(error, RecursionError):
-            raise _invalid(
-                [FieldProblem(path="$", expected="JSON of reasonable depth", got="deeper nesting")]
-            ) from None
-        raise _invalid([_field(problem) for problem in error.errors(include_url=False)]) from None
+    except RecursionError:
+        raise _invalid([FieldProblem(path="$", expected="JSON of reasonable depth", got="deeper nesting")]) from None
+    except ValidationError as error:
+        raise _invalid(_fields(error.errors(include_url=False), value)) from None
 
 
 def _invalid(fields: list[FieldProblem]) -> Invalid:
@@ -54,20 +64,23 @@ def _invalid(fields: list[FieldProblem]) -> Invalid:
     )
 
 
-def _null_character(value: Any, path: str = "$") -> str | None:
-    """Postgres refuses U+0000 in text and in JSON, so it is refused before anything is stored."""
+def _unstorable(value: Any, path: str = "$") -> FieldProblem | None:
+    """Text that no UTF-8 and no Postgres can hold, wherever it stands: refused before anything is stored or shown."""
     if isinstance(value, str):
-        return path if "\x00" in value else None
-    if isinstance(value, Mapping):
+        if "\x00" in value:
+            return FieldProblem(path=path, expected="text without U+0000", got="U+0000")
+        lone = _LONE_SURROGATE.search(value)
+        if lone:
+            return FieldProblem(path=path, expected="text in Unicode", got=f"a lone surrogate, U+{ord(lone[0]):04X}")
+    elif isinstance(value, Mapping):
         for key, item in value.items():
-            if "\x00" in key:
-                return path
-            found = _null_character(item, f"{path}.{key}" if path != "$" else key)
+            inside = f"{path}.{key}" if path != "$" else str(key)
+            found = _unstorable(key, path) or _unstorable(item, inside)
             if found is not None:
                 return found
     elif isinstance(value, Sequence):
         for index, item in enumerate(value):
-            found = _null_character(item, f"{path}[{index}]")
+            found = _unstorable(item, f"{path}[{index}]")
             if found is not None:
                 return found
     return None
@@ -85,9 +98,38 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 120 else text[:117] + "…"
 
 
-def _field(problem: Any) -> FieldProblem:
-    kind, location, context = problem["type"], problem["loc"], problem.get("ctx", {})
-    path = _path(location)
+def _fields(problems: Sequence[Any], request: Any) -> list[FieldProblem]:
+    """One FieldProblem for each place of the request that does not hold."""
+    found: dict[str, FieldProblem] = {}
+    for problem in problems:
+        if problem["type"] == "too_short" and any(
+            other is not problem and other["loc"][: len(problem["loc"])] == problem["loc"] for other in problems
+        ):
+            continue  # pydantic counts the items that hold; those that do not are told by themselves
+        field = _field(problem, _path(_within(problem["loc"], request)))
+        before = found.get(field.path)
+        # Every member of a union refuses for itself: one value, one problem.
+        found[field.path] = (
+            before.model_copy(update={"expected": f"{before.expected} or {field.expected}"}) if before else field
+        )
+    return list(found.values())
+
+
+def _within(location: tuple[int | str, ...], value: Any) -> tuple[int | str, ...]:
+    """The steps of a location that lead through the request; the others name members of a union."""
+    steps: list[int | str] = []
+    for place, part in enumerate(location):
+        inside = isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
+        if inside or (isinstance(value, Mapping) and part in value):
+            value = value[part]
+        elif not (isinstance(value, Mapping) and place == len(location) - 1):
+            continue  # a key that is missing is the last one
+        steps.append(part)
+    return tuple(steps[:_MOST_STEPS])
+
+
+def _field(problem: Any, path: str) -> FieldProblem:
+    kind, location, context, given = problem["type"], problem["loc"], problem.get("ctx", {}), problem["input"]
     if kind == "missing":
         return FieldProblem(path=path, expected="a value (the field is required)", got="nothing")
     if kind == "extra_forbidden":
@@ -101,13 +143,21 @@ def _field(problem: Any) -> FieldProblem:
         )
     if kind == "literal_error":
         choices = [part.strip("'") for part in str(context["expected"]).replace(" or ", ", ").split(", ")]
-        got = problem["input"]
-        close = nearest(got, choices) if isinstance(got, str) else None
-        return FieldProblem(path=path, expected=f"one of {', '.join(choices)}", got=_shown(got), nearest=close)
-    expected = str(problem["msg"])
-    for prefix in ("Value error, ", "Input should be ", "Input should "):
-        expected = expected.removeprefix(prefix)
-    return FieldProblem(path=path, expected=expected, got=_shown(problem["input"]))
+        close = nearest(given, choices) if isinstance(given, str) else None
+        return FieldProblem(path=path, expected=f"one of {', '.join(choices)}", got=_shown(given), nearest=close)
+    if kind == "string_pattern_mismatch":
+        return FieldProblem(path=path, expected=PATTERNS[context["pattern"]], got=_shown(given))
+    if kind == "too_short":
+        return FieldProblem(path=path, expected=f"at least {context['min_length']} item", got=_shown(given))
+    if kind in ("dict_type", "model_type"):
+        return FieldProblem(path=path, expected="a JSON object", got=_shown(given))
+    if kind == "recursion_loop":
+        return FieldProblem(path=path, expected="JSON of reasonable depth", got="deeper nesting")
+    words = str(problem["msg"])
+    for prefix in ("Value error, ", "Input should be ", "Input should ", "expected "):
+        words = words.removeprefix(prefix)
+    expected, said, got = words.partition("; got ")
+    return FieldProblem(path=path, expected=expected, got=got if said else _shown(given))
 
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:

@@ -2,17 +2,26 @@
 
 import copy
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from railyard.compute.evaluation import METRICS
 from railyard.errors import Invalid
 from railyard.spec.jsonc import merge_patch, parse_strict, strip_comments
-from railyard.spec.request import PREDICATES, SAMPLING_FUNCTIONS, TrainingRequest, memory_bytes, needed_columns
-from railyard.validation import check_request, parse_request
+from railyard.spec.request import (
+    PREDICATES,
+    SAMPLING_FUNCTIONS,
+    MetricName,
+    TrainingRequest,
+    memory_bytes,
+    needed_columns,
+)
+from railyard.validation import PATTERNS, check_request, parse_request
 
 SEED = Path(__file__).parents[2] / "examples" / "fraud" / "request.json5"
 
@@ -108,6 +117,7 @@ def test_large_and_tiny_numbers_in_custom_params_keep_every_digit(seed: dict[str
         (lambda r: r["data"]["features"][0].update(source="S3"), "data.features[0].source", "s3"),
         (lambda r: r["train"].update(workflow="x"), "train.workflow", "workflow_name"),
         (lambda r: r.update(retry={"out_of_memory": {"maxx": 1}}), "retry.out_of_memory.maxx", "max"),
+        (lambda r: r.update(evaluation={"metrics": ["auc", "acuracy"]}), "evaluation.metrics[1]", "accuracy"),
     ],
 )  # fmt: skip
 def test_a_typo_is_refused_with_its_path_and_the_nearest_word(
@@ -145,6 +155,18 @@ def test_a_typo_is_refused_with_its_path_and_the_nearest_word(
         ("priority", lambda r: r.update(priority=True)),
         ("seed", lambda r: r.update(seed=1.5)),
         ("train.custom_params.x", lambda r: r["train"].update(custom_params={"x": "a\x00b"})),
+        ("train.custom_params.x[0]", lambda r: r["train"].update(custom_params={"x": ["\ud800"]})),
+        ("train.custom_params", lambda r: r["train"].update(custom_params={"\udfff": 1})),
+        ("owner", lambda r: r.update(owner="a\ud800")),
+        ("data.holdout_sampling.date_range_sampling.start_date",
+         lambda r: r["data"]["holdout_sampling"]["date_range_sampling"].update(start_date="2018-02-30")),
+        ("data.holdout_sampling.date_range_sampling.end_date",
+         lambda r: r["data"]["holdout_sampling"]["date_range_sampling"].update(end_date="2019-01-01T24:00:00")),
+        ("data.holdout_sampling.date_range_sampling",
+         lambda r: r["data"]["holdout_sampling"]["date_range_sampling"].update(start_date="2019-01-01T00:00:01Z")),
+        ("data.features[0]", lambda r: r["data"]["features"][0].update(path="s3://")),
+        ("data.features[0]", lambda r: r["data"]["features"][0].update(names=["a", "a"])),
+        ("train", lambda r: r["train"].update(classifier_features=["a", "b", "a"])),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_refused_at_its_path(seed: dict[str, Any], path: str, change: Any):
@@ -153,6 +175,47 @@ def test_a_bad_value_is_refused_at_its_path(seed: dict[str, Any], path: str, cha
     assert path in found
     assert found[path].expected
     assert found[path].got
+
+
+def test_a_refusal_says_what_was_expected_and_what_came_in_one_breath(seed: dict[str, Any]):
+    holdout = seed["data"]["holdout_sampling"]
+    holdout |= {"sampling_function": "COLUMN", "column_sampling": {"column": "side", "holdout_values": [None]}}
+    seed |= {"model_name": "a/b", "retry": {"preempted": "never"}, "resources": {"memory": "12GB"}}
+    del holdout["date_range_sampling"]
+    seed["data"]["features"][0]["source"] = "sql"
+    assert {path: (problem.expected, problem.got) for path, problem in problems(seed).items()} == {
+        "model_name": ("1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit", '"a/b"'),
+        "data.features[0]": ("connection and query, and no path, with source sql", "path"),
+        "data.holdout_sampling.column_sampling.holdout_values[0]": (
+            "a valid string or a valid boolean or a valid integer or a valid number",
+            "null",
+        ),
+        "resources.memory": ('a quantity such as "12Gi" or "512Mi"', '"12GB"'),
+        "retry.preempted": ("a valid integer or one of unlimited", '"never"'),
+    }
+
+
+def test_every_pattern_of_the_request_is_told_in_words():
+    schema = json.dumps(TrainingRequest.model_json_schema())
+    assert {json.loads(f'"{found}"') for found in re.findall(r'"pattern": "((?:[^"\\]|\\.)*)"', schema)} <= set(
+        PATTERNS
+    )
+
+
+@pytest.mark.parametrize("depth", [200, 300, 600, 900, 960, 990, 5000])
+def test_deep_custom_params_are_taken_or_refused_and_never_an_error_of_ours(seed: dict[str, Any], depth: int):
+    seed["train"]["custom_params"] = "DEEP"
+    text = json.dumps(seed).replace('"DEEP"', '{"a":' + "[" * depth + "]" * depth + "}")
+    if depth == 200:
+        assert parse_request(text)
+        return
+    with pytest.raises(Invalid) as caught:
+        parse_request(text)
+    assert len(str(caught.value)) < 500
+
+
+def test_every_metric_of_the_platform_may_be_asked_for_and_no_other():
+    assert set(get_args(MetricName)) == set(METRICS)
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 1, {}])

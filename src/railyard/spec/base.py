@@ -21,18 +21,21 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
+# A ValueError of a validator says what was expected, and after "; got " what came, where the value alone does not
+# show it: validation.py words the refusal from that.
 def _printable(value: str) -> str:
     if not value.strip():
-        raise ValueError("must not be empty or blank")
+        raise ValueError("text that is not blank")
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise ValueError("must not hold control characters")
+        raise ValueError("text without control characters")
     return value
 
 
 Text = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
 """A sentence for people: 1 to 2,000 characters, no control characters."""
 
-Name = Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Name = Annotated[str, Field(max_length=128, pattern=NAME)]
 """A name that becomes part of ids and paths: letters, digits, `.`, `_`, `-`; starts with a letter or digit."""
 
 Label = Annotated[str, Field(max_length=256), AfterValidator(_printable)]

@@ -6,6 +6,7 @@ The documented literals are byte-exact; the completed enums follow the same nami
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, model_validator
@@ -21,7 +22,21 @@ NULL_PREDICATES = frozenset({"IsNull", "IsNotNull"})
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 """A finite number; an integer literal is welcome, a string or a boolean is not."""
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$")]
+DATE = (
+    r"^\d{4}-\d{2}-\d{2}"
+    r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)?)?$"
+)
+
+
+def _of_the_calendar(value: str) -> str:
+    try:
+        date.fromisoformat(value[:10])
+    except ValueError:
+        raise ValueError("a day of the calendar") from None
+    return value
+
+
+Date = Annotated[str, Field(pattern=DATE), AfterValidator(_of_the_calendar)]
 """`YYYY-MM-DD` (midnight UTC) or an ISO 8601 timestamp; without a zone it is read as UTC."""
 
 
@@ -69,13 +84,19 @@ class Filter(Spec):
     def _value_fits_predicate(self) -> Filter:
         if self.predicate in NULL_PREDICATES:
             if self.feature_value is not None:
-                raise ValueError(f"{self.predicate} takes no feature_value")
+                raise ValueError(f"no feature_value with {self.predicate}; got {self.feature_value.kind}")
         elif self.feature_value is None:
-            raise ValueError(f"{self.predicate} needs a feature_value")
+            raise ValueError(f"a feature_value with {self.predicate}; got none")
         elif (self.predicate in LIST_PREDICATES) != self.feature_value.kind.endswith("_vals"):
             wanted = "a list (string_vals, int_vals, float_vals)" if self.predicate in LIST_PREDICATES else "one value"
-            raise ValueError(f"{self.predicate} needs {wanted}; got {self.feature_value.kind}")
+            raise ValueError(f"{wanted} with {self.predicate}; got {self.feature_value.kind}")
         return self
+
+
+def _once(columns: tuple[str, ...], field: str) -> None:
+    repeated = next((column for column in columns if columns.count(column) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"each column once in {field}; got {repeated} {columns.count(repeated)} times")
 
 
 class FeatureSource(Spec):
@@ -91,29 +112,36 @@ class FeatureSource(Spec):
 
     @model_validator(mode="after")
     def _fields_fit_source(self) -> FeatureSource:
+        _once(self.names, "names")
         if self.source == "sql":
-            if self.connection is None or self.query is None:
-                raise ValueError("source sql needs connection and query")
-            if self.path is not None:
-                raise ValueError("source sql takes no path")
+            if self.connection is None or self.query is None or self.path is not None:
+                raise ValueError(f"connection and query, and no path, with source sql; got {self._given}")
             return self
-        if self.path is None:
-            raise ValueError(f"source {self.source} needs path")
-        if self.connection is not None or self.query is not None:
-            raise ValueError(f"connection and query belong to source sql, not {self.source}")
-        if self.source == "s3" and not self.path.startswith("s3://"):
-            raise ValueError('source s3 needs a path that starts with s3://; use source "file" for a local path')
+        if self.path is None or self.connection is not None or self.query is not None:
+            raise ValueError(f"path, and neither connection nor query, with source {self.source}; got {self._given}")
+        if self.source == "s3" and not re.match(r"s3://[^/]", self.path):
+            raise ValueError(f's3://bucket/… as path (a local one goes with source "file"); got {self.path}')
         if self.source == "file" and re.match(r"^[a-z0-9+.-]+://", self.path) and not self.path.startswith("file://"):
-            raise ValueError("source file needs a local path or file://")
-        if len(set(self.names)) != len(self.names):
-            raise ValueError("names must not repeat a column")
+            raise ValueError(f'a local path or file://… (s3://… goes with source "s3"); got {self.path}')
         return self
+
+    @property
+    def _given(self) -> str:
+        present = [name for name in ("path", "connection", "query") if getattr(self, name) is not None]
+        return " and ".join(present) or "none of them"
 
 
 class DateRangeSampling(Spec):
     date_column: Label
     start_date: Date
     end_date: Date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> DateRangeSampling:
+        start, end = (datetime.fromisoformat(text) for text in (self.start_date, self.end_date))
+        if start.replace(tzinfo=start.tzinfo or UTC) > end.replace(tzinfo=end.tzinfo or UTC):
+            raise ValueError(f"a start_date that is not after end_date; got {self.start_date} to {self.end_date}")
+        return self
 
 
 class RandomSampling(Spec):
@@ -154,8 +182,8 @@ class HoldoutSampling(Spec):
         wanted = SAMPLING_BLOCKS.get(self.sampling_function)
         present = [block for block in SAMPLING_BLOCKS.values() if getattr(self, block) is not None]
         if present != ([wanted] if wanted else []):
-            needs = f"needs {wanted} and nothing else" if wanted else "takes no block"
-            raise ValueError(f"{self.sampling_function} {needs}; got {', '.join(present) if present else 'none'}")
+            needs = f"{wanted} alone" if wanted else "no block"
+            raise ValueError(f"{needs} with {self.sampling_function}; got {', '.join(present) if present else 'none'}")
         return self
 
     @property
@@ -178,18 +206,26 @@ class Data(Spec):
     @model_validator(mode="after")
     def _several_sources_need_keys(self) -> Data:
         if len(self.features) > 1 and not self.join_on:
-            raise ValueError("several features entries need join_on: the columns that every source shares")
+            raise ValueError("join_on (the columns that every source shares) with several features entries; got none")
         if len(self.features) == 1 and self.join_on:
-            raise ValueError("join_on needs several features entries")
+            raise ValueError("several features entries with join_on; got one")
         return self
 
 
+CLASS = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
 class Train(Spec):
-    workflow_name: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    workflow_name: Annotated[str, Field(max_length=128, pattern=CLASS)]
     classifier_features: tuple[Label, ...] = ()
     label: Label | None = None
     custom_params: JsonObject = Field(default_factory=dict)
     """Any JSON object, handed to the workflow untouched."""
+
+    @model_validator(mode="after")
+    def _features_once(self) -> Train:
+        _once(self.classifier_features, "classifier_features")
+        return self
 
 
 _MEMORY = re.compile(r"^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|K|M|G|T)?$")
@@ -206,7 +242,7 @@ def memory_bytes(text: str) -> int:
 
 def _memory(value: str) -> str:
     if memory_bytes(value) < 2**20:
-        raise ValueError("must be at least 1Mi")
+        raise ValueError("at least 1Mi")
     return value
 
 
@@ -235,9 +271,21 @@ class RetryPolicy(Spec):
     preempted: Annotated[StrictInt, Field(ge=0)] | Literal["unlimited"] = "unlimited"
 
 
+CURRENCY = r"^[A-Z]{3}$"
+
+
 class MaxCost(Spec):
     amount: Annotated[float, Field(strict=True, gt=0)]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    currency: Annotated[str, Field(pattern=CURRENCY)]
+
+
+MetricName = Literal[
+    "auc", "pr_auc", "log_loss", "brier", "precision", "recall", "f1", "accuracy", "positive_rate", "macro_f1",
+    "macro_auc", "rmse", "mae", "r2", "mape", "gini", "ks", "best_f1", "mcc", "specificity", "balanced_accuracy",
+    "calibration_error", "lift_10", "macro_precision", "macro_recall", "weighted_f1", "top_3_accuracy",
+    "median_absolute_error", "max_error", "bias", "explained_variance", "wape", "rmsle",
+]  # fmt: skip
+"""The names of the platform's metrics; what each means stands in compute/evaluation/registry.py."""
 
 
 class Evaluation(Spec):
@@ -245,7 +293,7 @@ class Evaluation(Spec):
 
     slices: tuple[Label, ...] = ()
     thresholds: tuple[Annotated[float, Field(strict=True, ge=0, le=1)], ...] = ()
-    metrics: tuple[Name, ...] = ()
+    metrics: tuple[MetricName, ...] = ()
 
 
 def _class_name(value: object) -> object:

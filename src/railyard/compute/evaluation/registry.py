@@ -1,4 +1,7 @@
-"""Every metric by its name. A new metric is one entry here, and its function in the file of its task."""
+"""Every metric by its name.
+
+A new metric is one entry here, its function in the file of its task, and its name in spec/request.MetricName.
+"""
 
 from __future__ import annotations
 

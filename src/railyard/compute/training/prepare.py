@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from railyard.compute.evaluation import check_metrics
 from railyard.compute.training.usercode import user_code
 from railyard.compute.workflows.context import Context
 from railyard.compute.workflows.defaults import resolve_request
@@ -46,7 +45,6 @@ def prepare(
             "user_code", f"{kind.__name__} defines {there} without {missing}", mend=f"define {missing} too, or neither"
         )
     request = resolve_request(kind, request)
-    _check_metrics(request)
     with user_code("the parameter dataclass", project):
         params = _params(kind, request)
     with user_code("the constructor", project):
@@ -67,14 +65,6 @@ def set_seeds(seed: int) -> None:
     np.random.seed(seed)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
-
-
-def _check_metrics(request: TrainingRequest) -> None:
-    """A metric that nobody knows is said before the training, not after it."""
-    try:
-        check_metrics(request.evaluation.metrics)
-    except Invalid as error:
-        raise AttemptError("user_code", error.message, mend=error.mend) from None
 
 
 def _params(kind: type[Workflow[Any]], request: TrainingRequest) -> Any:
