@@ -151,6 +151,8 @@ def _field(problem: Any, path: str) -> FieldProblem:
         return FieldProblem(path=path, expected=f"at least {context['min_length']} item", got=_shown(given))
     if kind in ("dict_type", "model_type"):
         return FieldProblem(path=path, expected="a JSON object", got=_shown(given))
+    if kind == "tuple_type":
+        return FieldProblem(path=path, expected="a list", got=_shown(given))
     if kind == "recursion_loop":
         return FieldProblem(path=path, expected="JSON of reasonable depth", got="deeper nesting")
     words = str(problem["msg"])

@@ -180,10 +180,13 @@ def test_a_bad_value_is_refused_at_its_path(seed: dict[str, Any], path: str, cha
 def test_a_refusal_says_what_was_expected_and_what_came_in_one_breath(seed: dict[str, Any]):
     holdout = seed["data"]["holdout_sampling"]
     holdout |= {"sampling_function": "COLUMN", "column_sampling": {"column": "side", "holdout_values": [None]}}
+    seed["data"]["filters"], seed["evaluation"] = None, 1
     seed |= {"model_name": "a/b", "retry": {"preempted": "never"}, "resources": {"memory": "12GB"}}
     del holdout["date_range_sampling"]
     seed["data"]["features"][0]["source"] = "sql"
     assert {path: (problem.expected, problem.got) for path, problem in problems(seed).items()} == {
+        "data.filters": ("a list", "null"),
+        "evaluation": ("a JSON object", "1"),
         "model_name": ("1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit", '"a/b"'),
         "data.features[0]": ("connection and query, and no path, with source sql", "path"),
         "data.holdout_sampling.column_sampling.holdout_values[0]": (

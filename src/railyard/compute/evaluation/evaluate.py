@@ -62,7 +62,7 @@ def evaluate(
     report: dict[str, Any] = {
         "task": scored.task,
         "n": scored.n,
-        "warnings": warnings + _warnings(scored, metrics),
+        "warnings": warnings + _warnings(scored, metrics, thresholds),
         "classes": list(scored.classes),
         **_pictures(scored),
     }
@@ -113,7 +113,7 @@ def _pictures(scored: Scored) -> dict[str, Any]:
         }
 
 
-def _warnings(scored: Scored, extra: Sequence[str]) -> list[str]:
+def _warnings(scored: Scored, extra: Sequence[str], thresholds: Sequence[float]) -> list[str]:
     notes = []
     if scored.task != "regression" and len(np.unique(scored.label)) == 1:
         only = scored.classes[int(scored.label[0])]
@@ -132,4 +132,6 @@ def _warnings(scored: Scored, extra: Sequence[str]) -> list[str]:
     foreign = [name for name in extra if METRICS[name].of(scored.task) is None]
     if foreign:
         notes.append(f"{', '.join(foreign)} has no meaning for a {scored.task} label: null")
+    if thresholds and scored.task != "binary":
+        notes.append(f"thresholds have no meaning for a {scored.task} label: they add nothing")
     return notes

@@ -86,5 +86,5 @@ def train(
         code=code_info(spec.code),
         seed=spec.seed,
         extra=fitted.extra,
-        warnings=assessment.warnings + tuple(notes),
+        warnings=splits.warnings + assessment.warnings + tuple(notes),
     )

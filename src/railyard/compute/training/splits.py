@@ -33,6 +33,7 @@ class Splits:
     """Results of SQL sources as Parquet: what makes the job repeatable."""
     slices: dict[str, Any]
     """Slice columns of the holdout that preprocess took away, by name."""
+    warnings: tuple[str, ...] = ()
 
 
 def fetch_splits(prepared: Prepared, access: DataAccess, scratch: Path) -> Splits:
@@ -53,7 +54,8 @@ def fetch_splits(prepared: Prepared, access: DataAccess, scratch: Path) -> Split
         _refuse_empty("empty_holdout", "the holdout", holdout)
     summary = _summary(prepared, reader)
     snapshots = reader.snapshots() if summary else ()
-    return Splits(training, holdout, summary, snapshots, _kept_slices(prepared, fetched[1], holdout))
+    kept = _kept_slices(prepared, fetched[1], holdout)
+    return Splits(training, holdout, summary, snapshots, kept, _other_counts(fetched, summary))
 
 
 def chunks(split: Any) -> Iterator[Any]:
@@ -101,6 +103,20 @@ def _summary(prepared: Prepared, reader: Reader) -> DataSummary | None:
         if overrides(type(prepared.workflow), "fetch"):
             return None
         raise
+
+
+def _other_counts(fetched: tuple[Any, Any], summary: DataSummary | None) -> tuple[str, ...]:
+    """A warning where a fetch of the workflow's own handed over other rows than those that are counted."""
+    if summary is None:
+        return ()
+    counted = (summary.rows_train, summary.rows_holdout)
+    given = tuple(0 if split is None else rows_of(split) for split in fetched)
+    if None in given or given == counted:
+        return ()
+    return (
+        f"fetch handed over {given[0]} training and {given[1]} holdout rows; "
+        f"the counts of the data are those of the request, {counted[0]} and {counted[1]}",
+    )
 
 
 def _preprocess(prepared: Prepared, split: Any) -> Any:

@@ -163,6 +163,12 @@ def test_a_metric_of_another_task_is_null_with_a_warning():
     assert "auc has no meaning for a regression label: null" in found.report["warnings"]
 
 
+def test_thresholds_of_another_task_add_nothing_and_say_so():
+    found = evaluate([0.5, 1.5], [0.5, 1.0], thresholds=[0.5])
+    assert not any("@" in name for name in found.metrics)
+    assert "thresholds have no meaning for a regression label: they add nothing" in found.report["warnings"]
+
+
 def test_float32_scores_are_measured_as_doubles():
     score = np.array([0.1, 0.9], dtype=np.float32)
     assert evaluate([0, 1], score).metrics == evaluate([0, 1], score.astype(np.float64)).metrics

@@ -209,8 +209,18 @@ def test_a_fetch_of_the_workflows_own_may_read_something_else():
 
     done = perform(Fetches, FRAME)
     assert done.metrics.holdout["n"] == 20
+    assert done.manifest.warnings[0].startswith("fetch handed over 60 training and 20 holdout rows; the counts")
     nowhere = {"data": {"features": [{"names": ["x"], "source": "file", "path": "/no/such/file.parquet"}]}}
     assert perform(Fetches, FRAME, request=nowhere).manifest.data is None
+
+
+def test_a_fetch_that_hands_over_what_is_counted_has_nothing_to_say():
+    class Fetches(Base):
+        def fetch(self, reader):
+            found = reader.fetch()
+            return found.training.to_pandas(), found.holdout.to_pandas()
+
+    assert not [text for text in perform(Fetches, FRAME).manifest.warnings if "fetch" in text]
 
 
 def test_a_holdout_of_another_kind_is_welcome_without_a_label():
