@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from railyard.compute.data.coerce import PER_SECOND, cut, kind_of, parse_instant, show_instant
+from railyard.compute.data.coerce import PER_SECOND, cut, kind_of, show_instant
 from railyard.compute.data.filters import Condition, at_least, at_most, expression, later_than, membership
 from railyard.compute.data.problems import mismatch, wrong_type
 from railyard.compute.data.table import ROW
@@ -91,11 +91,6 @@ def _date_range(block: DateRangeSampling, dtype: pl.DataType) -> Splitter:
     described = f"{column} from {block.start_date} to {block.end_date}, both included"
     if kind not in ("date", "datetime", "text"):
         raise wrong_type(column, dtype, "a Date or Datetime column for DATE_RANGE", "another type")
-    for text in (block.start_date, block.end_date):
-        try:
-            parse_instant(text)
-        except ValueError:
-            raise wrong_type(column, dtype, "dates of the calendar in date_range_sampling", repr(text)) from None
     start, end = cut(block.start_date, dtype, column), cut(block.end_date, dtype, column)
     inside = _by_expression([at_least(column, dtype, start), at_most(column, dtype, end)])
     later = later_than(column, dtype, end)
