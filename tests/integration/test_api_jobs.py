@@ -368,3 +368,16 @@ async def test_workflows_and_code_go_through_to_the_code_room(api: ApiBench) -> 
         assert (await client.post("/v1/code/c0ff/deploy")).status_code == 200
         assert api.code.deployed == [(CODE_ID, "1.2", "ada"), (CODE_ID, None, "ada")]
         assert (await client.post("/v1/code/c0ff/deploy", json={"version": "a b"})).status_code == 422
+
+
+async def test_one_trains_under_ones_own_name_and_a_rerun_takes_it(api: ApiBench) -> None:
+    async with api.client("submit") as client:
+        first = await _submit(client)
+    async with api.client("submit", user="bob") as client:
+        answer = await client.post("/v1/jobs", content=_body())
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_your_name")
+        again = await client.post(f"/v1/jobs/{first['job_id']}/rerun", json={})
+        assert (first["trainer"], again.json()["trainer"]) == ("ada", "bob")
+    async with api.client("admin", user="root", teams=()) as client:
+        again = await client.post(f"/v1/jobs/{first['job_id']}/rerun", json={})
+        assert (again.json()["trainer"], again.json()["submitted_by"]) == ("ada", "root")

@@ -13,8 +13,19 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
+from railyard.control.db.engine import is_away
 from railyard.control.logging import request_id
-from railyard.errors import Forbidden, Invalid, NotFound, RailyardError, ServerError, TooLarge, Unauthorized, nearest
+from railyard.errors import (
+    Forbidden,
+    Invalid,
+    NotFound,
+    RailyardError,
+    ServerError,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    nearest,
+)
 from railyard.spec.base import Record, dump
 from railyard.spec.records import FieldProblem, Problem
 
@@ -62,8 +73,15 @@ def answer(error: RailyardError, public_url: str, headers: Mapping[str, str] | N
     return JSONResponse({"error": dump(problem)}, status_code=error.status or 500, headers=extra)
 
 
-def unexpected(error: BaseException) -> ServerError:
-    """What a caller is told of our own fault: nothing but where to look it up."""
+def unexpected(error: BaseException) -> RailyardError:
+    """What a caller is told of our own fault: nothing but where to look it up, or to try again."""
+    if is_away(error):
+        log.warning("the database did not answer: %s", getattr(error, "orig", None) or error)
+        return Unavailable(
+            "the database does not answer",
+            why="it may be starting again; running jobs go on meanwhile",
+            mend="try again in a moment; railyard doctor shows whether it is back",
+        )
     log.error("unexpected error while answering a request", exc_info=error)
     return ServerError(
         "the server met an error of its own",

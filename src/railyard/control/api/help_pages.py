@@ -72,6 +72,12 @@ _ANSWERS = {
         "acts for any.",
         "Set `owner` to a team of yours, or ask for a token of that team. `railyard whoami` shows your teams.",
     ),
+    "not_your_name": HelpPage(
+        "Another person as trainer",
+        "`trainer` is the person who trains, and a token belongs to one. An admin's token may name anybody; who sent "
+        "the request is kept as `submitted_by`.",
+        "Set `trainer` to the user that `railyard whoami` shows. A rerun does so by itself.",
+    ),
     "attempt_token": HelpPage(
         "An attempt's token used elsewhere",
         "A token that starts with `ra_` belongs to one attempt and opens only `/v1/attempts/…`.",
@@ -183,6 +189,11 @@ _INTAKE = {
         "More than the class allows",
         "`resources` overrides what a class gives, within the class's limits.",
         "Ask for less, or choose a larger class.",
+    ),
+    "other_currency": HelpPage(
+        "A cap in another currency",
+        "`max_cost` is held against the class's price, and amounts are never converted.",
+        "State `max_cost` in the currency that `railyard compute list` shows for the class.",
     ),
     "beyond_capacity": HelpPage(
         "No machine is that large",

@@ -8,6 +8,8 @@ from typing import Any
 
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Executable, Row, make_url, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 
@@ -31,6 +33,11 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error means that the database cannot be reached now; the same call may well succeed soon."""
+    return isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
 
 
 async def notify(connection: AsyncConnection, channel: str, payload: str = "") -> None:

@@ -33,7 +33,7 @@ class Caller:
                 f"this token may not do that: it needs the scope {scope}",
                 code="scope_missing",
                 why=f"{self.user}'s token has {', '.join(self.scopes) or 'no scope'}",
-                mend=f"railyard token create --user {self.user} --scope {scope}   (run by an admin)",
+                mend=f"railyard token create {self.user} --scope {scope}   (run by an admin)",
             )
 
     def require_owner(self, owner: str) -> None:
@@ -45,6 +45,17 @@ class Caller:
             code="not_your_team",
             why=f"{self.user} belongs to {', '.join(self.teams) or 'no team'}",
             mend="set owner to a team of yours, or ask an admin for a token of that team",
+        )
+
+    def require_trainer(self, trainer: str) -> None:
+        """Raises Forbidden unless the caller is this person; an admin may name anybody."""
+        if self.may("admin") or trainer == self.user:
+            return
+        raise Forbidden(
+            f'this token may not name the trainer "{trainer}"',
+            code="not_your_name",
+            why=f"it is {self.user}'s",
+            mend=f"set trainer to {self.user}, or ask an admin for a token of {trainer}",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from railyard.control.intake.params import check_params
 from railyard.errors import Invalid
-from railyard.spec.records import CodeVersion, FieldProblem
+from railyard.spec.records import CodeVersion, ComputeClass, FieldProblem
 from railyard.spec.request import TrainingRequest
 
 
@@ -17,6 +17,21 @@ def check_workers(request: TrainingRequest, executor: str) -> None:
             fields=[FieldProblem(path="workers", expected="1", got=str(request.workers), nearest="1")],
             mend="leave workers out; resources.cpu gives one process more threads",
         )
+
+
+def check_currency(request: TrainingRequest, compute_class: ComputeClass) -> None:
+    """Raises Invalid where the class is priced in another currency than the cap: it could never stop anything."""
+    cap, price = request.max_cost, compute_class.price
+    if cap is None or price is None or cap.currency == price.currency:
+        return
+    raise Invalid(
+        f"max_cost is in {cap.currency}, and the class {compute_class.name} is priced in {price.currency}",
+        code="other_currency",
+        fields=[
+            FieldProblem(path="max_cost.currency", expected=price.currency, got=cap.currency, nearest=price.currency)
+        ],
+        mend=f"state max_cost in {price.currency}",
+    )
 
 
 def check_parameters(request: TrainingRequest, code: CodeVersion) -> None:

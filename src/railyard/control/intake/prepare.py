@@ -34,10 +34,12 @@ async def prepare(known: Known, caller: Caller, request: TrainingRequest, *, pin
     Raises Forbidden, and Invalid with the fields that do not hold.
     """
     caller.require_owner(request.owner)
+    caller.require_trainer(request.trainer)
     settings = known.settings()
     checks.check_workers(request, known.executor.name)
     compute_class = find_class(request.compute_resource, known.classes)
     found = size(compute_class, request.resources, known.capacity)
+    checks.check_currency(request, compute_class)
     check_connections(request, settings)
     code = await known.code.resolve(request.code or pin, request.train.workflow_name)
     checks.check_parameters(request, code)

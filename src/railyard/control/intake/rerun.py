@@ -26,11 +26,14 @@ async def rerun(
 ) -> Job:
     """Queues the request again, changed by a JSON merge patch.
 
-    The code stays what the job was pinned to, unless `latest` asks for the newest deployed one or the overrides name
-    another. Raises Invalid for a patched request that does not hold, Forbidden, NotFound, Ambiguous.
+    Whoever runs it again is its trainer; an admin leaves the name as it is. The code stays what the job was pinned to,
+    unless `latest` asks for the newest deployed one or the overrides name another.
+    Raises Invalid for a patched request that does not hold, Forbidden, NotFound, Ambiguous.
     """
     caller.require("submit")
     earlier = await read.get(known.database, job_id)
+    if not caller.may("admin"):
+        overrides = {"trainer": caller.user, **overrides}
     text = patched(await read.request_text(known.database, earlier.job_id), overrides, latest=latest)
     return await enqueue(
         known,

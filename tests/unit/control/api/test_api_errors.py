@@ -6,8 +6,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi import FastAPI, Request
+from sqlalchemy.exc import OperationalError
 
 from railyard.control.api.app import create_app
 from railyard.control.api.help_pages import PAGES
@@ -30,6 +32,10 @@ def app(make_rooms: Callable[..., Rooms]) -> FastAPI:
     @app.get("/ours")
     async def ours() -> None:
         raise Conflict("somebody was first", mend="look again")
+
+    @app.get("/gone")
+    async def gone() -> None:
+        raise OperationalError("SELECT 1", {}, psycopg.OperationalError("the connection is closed"))
 
     @app.get("/away")
     async def away() -> None:
@@ -67,6 +73,7 @@ def _problem(response: Any) -> Problem:
         ("PATCH", "/v1/tokens", 405, "method_not_allowed"),
         ("GET", "/ours", 409, "conflict"),
         ("GET", "/away", 503, "unavailable"),
+        ("GET", "/gone", 503, "unavailable"),
         ("GET", "/boom", 500, "internal"),
         ("GET", "/typed/x", 422, "invalid_call"),
         ("GET", "/help/nonsense", 404, "not_found"),

@@ -30,7 +30,7 @@ def test_what_is_missing_is_named_with_who_can_give_it() -> None:
         Caller(user="ann", scopes=("read",)).require("admin")
     assert caught.value.code == "scope_missing"
     assert "admin" in caught.value.message
-    assert "ann" in caught.value.mend
+    assert caught.value.mend.startswith("railyard token create ann --scope admin")
 
 
 def test_one_acts_for_ones_own_teams_only() -> None:
@@ -44,3 +44,16 @@ def test_one_acts_for_ones_own_teams_only() -> None:
 
 def test_an_admin_acts_for_anybody() -> None:
     Caller(user="root", scopes=("admin",)).require_owner("anybody")
+
+
+def test_one_trains_under_ones_own_name_only() -> None:
+    caller = Caller(user="ann", teams=("risk",), scopes=("submit",))
+    caller.require_trainer("ann")
+    with pytest.raises(Forbidden) as caught:
+        caller.require_trainer("bob")
+    assert caught.value.code == "not_your_name"
+    assert "ann" in caught.value.mend
+
+
+def test_an_admin_names_any_trainer() -> None:
+    Caller(user="root", scopes=("admin",)).require_trainer("bob")
