@@ -216,7 +216,7 @@ def _files(home: Path, environ: Mapping[str, str]) -> dict[Path, dict[str, Any]]
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """One file; folders in it are relative to it."""
+    """One file; folders and database files in it are relative to it."""
     try:
         values = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
@@ -225,7 +225,18 @@ def _read(path: Path) -> dict[str, Any]:
         values["buckets"] = {
             name: str((path.parent / Path(str(to)).expanduser()).resolve()) for name, to in values["buckets"].items()
         }
+    if isinstance(values.get("connections"), dict):
+        values["connections"] = {
+            name: _absolute(url, path.parent) if isinstance(url, str) else url
+            for name, url in values["connections"].items()
+        }
     return values
+
+
+def _absolute(url: str, folder: Path) -> str:
+    """A connection to a database in a file, such as `duckdb:///sales.db`, as seen from the folder of the settings."""
+    found = re.match(r"((?:duckdb|sqlite)(?:\+\w+)?:///)([^/:?$][^?]*)(.*)", url)
+    return f"{found[1]}{(folder / found[2]).resolve()}{found[3]}" if found else url
 
 
 def _bad(error: ValidationError, origins: Mapping[str, str]) -> ConfigurationError:

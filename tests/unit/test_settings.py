@@ -50,6 +50,22 @@ def test_tables_of_several_files_are_merged_and_folders_are_relative_to_their_fi
     assert read(tmp_path).settings.buckets == {"path": str(project / "data"), "other": "/x"}
 
 
+def test_databases_in_files_are_relative_to_the_settings_that_name_them(tmp_path: Path):
+    kept = {
+        "absolute": "duckdb:////srv/sales.db",
+        "memory": "sqlite:///:memory:",
+        "reference": "duckdb:///${SALES}",
+        "server": "postgresql://reader@db/sales",
+    }
+    given = {**kept, "duck": "duckdb:///data/sales.db", "lite": "sqlite+pysqlite:///../sales.db?mode=ro"}
+    lines = "".join(f'{name} = "{url}"\n' for name, url in given.items())
+    (tmp_path / "home" / "railyard.toml").write_text(f"[connections]\n{lines}")
+    assert read(tmp_path).settings.connections == kept | {
+        "duck": f"duckdb:///{tmp_path}/home/data/sales.db",
+        "lite": f"sqlite+pysqlite:///{tmp_path}/sales.db?mode=ro",
+    }
+
+
 def test_an_included_file_that_is_gone_does_not_stop_the_server(tmp_path: Path):
     (tmp_path / "home" / "railyard.toml").write_text('include = ["/nowhere/railyard.toml"]')
     assert read(tmp_path).settings.port == 8787

@@ -33,9 +33,9 @@ class Answer:
 
 @contextmanager
 def duckdb(url: str, text: str, timeout_seconds: float) -> Iterator[Answer]:
-    """`duckdb:///file.duckdb` (relative) or `duckdb:////folder/file.duckdb`, opened read-only and locked in: the query
-    reaches
-    no other file, no extension and no setting."""
+    """`duckdb:////folder/file.duckdb` (the settings made it absolute), opened read-only and locked in: the query reaches
+    no other file, no extension and no setting.
+    """
     import duckdb as engine
 
     path = unquote(urlsplit(url).path)[1:] or ":memory:"
