@@ -59,14 +59,18 @@ def fact(name: str, value: Any) -> str:
     return f"{name} {value}"
 
 
+_LIBRARY = re.compile(r"/(?:site|dist)-packages/|/lib/python3|<frozen ")
+
+
 def last_frame(traceback: str) -> list[str]:
-    """The innermost frame of a traceback (its place, its line of code) and the exception."""
+    """The innermost frame outside libraries (its place, its line of code), and the exception that came out of it."""
     lines = [line for line in traceback.rstrip().splitlines() if line.strip()]
     places = [index for index, line in enumerate(lines) if re.match(r'\s*File ".*", line \d+', line)]
     if not places:
         return [line.strip() for line in lines[-1:]]
-    place = re.sub(r'^\s*File "(.*)", line (\d+)(?:, in (.*))?$', r"\1:\2 in \3", lines[places[-1]])
-    rest = lines[places[-1] + 1 :]
+    own = [index for index in places if not _LIBRARY.search(lines[index])] or places
+    place = re.sub(r'^\s*File "(.*)", line (\d+)(?:, in (.*))?$', r"\1:\2 in \3", lines[own[-1]])
+    rest = lines[own[-1] + 1 :]
     code = [f"  {line.strip()}" for line in rest[:1] if line.startswith("    ")]
     ends = [line.strip() for line in rest if not line.startswith(" ")]
     return [place.removesuffix(" in "), *code, *ends[-1:]]

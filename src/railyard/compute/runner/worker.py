@@ -84,9 +84,15 @@ def carry_out(
     try:
         return train(spec, folder.path, reporter, verify)
     except BaseException as error:  # SystemExit and KeyboardInterrupt of user code are outcomes, too
+        report = report_of(error, step=reporter.step, code_folder=Path(spec.code.folder))
         with contextlib.suppress(Exception):
-            traceback.print_exception(error)
-        return report_of(error, step=reporter.step, code_folder=Path(spec.code.folder))
+            # An AttemptError's own frames are ours; what it reports are the user's.
+            print(report.traceback if isinstance(error, AttemptError) else _whole(error), end="", file=sys.stderr)
+        return report
+
+
+def _whole(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 _NO_ANSWER = dump(
