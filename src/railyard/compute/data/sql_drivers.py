@@ -33,8 +33,8 @@ class Answer:
 
 @contextmanager
 def duckdb(url: str, text: str, timeout_seconds: float) -> Iterator[Answer]:
-    """`duckdb:////folder/file.duckdb` (the settings made it absolute), opened read-only and locked in: the query reaches
-    no other file, no extension and no setting.
+    """`duckdb:////folder/file.duckdb` (the settings made it absolute), opened read-only and locked in: the query
+    reaches no other file, no extension and no setting.
     """
     import duckdb as engine
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from railyard.compute.evaluation import Evaluated, Task, evaluate
+from railyard.compute.evaluation import Evaluated, Task, evaluate, task_of
 from railyard.compute.evaluation.columns import plain
 from railyard.compute.training.fitted import Fitted
 from railyard.compute.training.holdoutfile import HoldoutFile
@@ -23,7 +23,7 @@ from railyard.compute.training.scoring import score_frame
 from railyard.compute.training.splits import Splits, chunks
 from railyard.compute.training.usercode import user_code, wrong_return
 from railyard.compute.workflows.batches import Batches
-from railyard.compute.workflows.frames import column_of, columns_of, rows_of
+from railyard.compute.workflows.frames import column_of, columns_of, own_copy, rows_of
 from railyard.errors import AttemptError, Invalid
 from railyard.spec.reasons import EndReason
 from railyard.spec.result import Metrics
@@ -148,7 +148,7 @@ def _classes(model: Any, scores: NDArray[Any] | None, label: Any) -> tuple[Any, 
     own = _own_classes(model)
     if own is not None and present <= set(own) and (scores.ndim == 1 or scores.shape[1] == len(own)):
         return own
-    if len(present) == (2 if scores.ndim == 1 else scores.shape[1]):
+    if task_of(label) == "binary" if scores.ndim == 1 else len(present) == scores.shape[1]:
         return tuple(sorted(present))
     return None
 
@@ -184,7 +184,7 @@ def _metrics(prepared: Prepared, split: _Split, evaluated: Evaluated, warnings: 
     """The platform's metrics and those of the workflow's own `evaluate`, whose names win."""
     found = dict(evaluated.metrics)
     with user_code("evaluate", prepared.project):
-        own = prepared.workflow.evaluate(split.frame, split.scores)
+        own = prepared.workflow.evaluate(own_copy(split.frame), split.scores)
     if not isinstance(own, Mapping):
         raise wrong_return("evaluate", "a dict of numbers by name", own)
     _merge(found, _numbers(own, "evaluate", warnings), "evaluate", warnings)

@@ -9,6 +9,7 @@ from typing import Any
 from railyard.compute.training.prepare import Prepared
 from railyard.compute.training.splits import Splits
 from railyard.compute.training.usercode import user_code, wrong_return
+from railyard.compute.workflows.frames import own_copy
 from railyard.compute.workflows.outcome import TrainResult
 from railyard.errors import AttemptError
 from railyard.spec.base import JsonObject
@@ -28,7 +29,7 @@ class Fitted:
 def fit(prepared: Prepared, splits: Splits) -> Fitted:
     """Runs the user's `train`. Raises AttemptError `user_code`: it raised, or returned what is no model."""
     with user_code("train", prepared.project):
-        returned = prepared.workflow.train(splits.training, splits.holdout)
+        returned = prepared.workflow.train(own_copy(splits.training), own_copy(splits.holdout))
     result = _result(returned)
     if result.model is None:
         raise wrong_return("train", "the fitted model, (model, eval_frame) or a TrainResult", returned)

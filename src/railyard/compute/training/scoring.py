@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from railyard.compute.training.prepare import Prepared
 from railyard.compute.training.usercode import user_code, wrong_return
-from railyard.compute.workflows.frames import rows_of
+from railyard.compute.workflows.frames import own_copy, rows_of
 from railyard.compute.workflows.scoring import CannotScore
 from railyard.compute.workflows.workflow import overrides
 from railyard.errors import AttemptError
@@ -27,7 +27,7 @@ def score_frame(prepared: Prepared, model: Any, frame: Any) -> NDArray[Any] | No
     workflow = prepared.workflow
     with user_code("score", prepared.project):
         try:
-            scores = workflow.score(model, frame)
+            scores = workflow.score(model, own_copy(frame))
         except CannotScore as error:
             if workflow.label is None and not overrides(type(workflow), "score"):
                 return None

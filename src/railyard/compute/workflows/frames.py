@@ -56,6 +56,17 @@ def select(frame: Any, names: list[str]) -> Any:
     return frame[names] if kind_of(frame) == "pandas" else frame.select(names)
 
 
+def own_copy(frame: Any) -> Any:
+    """The same rows for a hook to keep: what it adds, drops or writes does not reach `frame`. Shares the memory.
+
+    Before pandas 3, values written in place are the exception.
+    """
+    kind = kind_of(frame)
+    if kind == "pandas":
+        return frame.copy(deep=False)
+    return frame.clone() if kind == "polars" else frame
+
+
 def take(frame: Any, rows: NDArray[np.int64]) -> Any:
     """The rows at these positions. `other` is indexed row by row into a list."""
     kind = kind_of(frame)

@@ -202,6 +202,38 @@ def test_a_stream_that_begins_with_one_class_is_no_bad_label():
     assert perform(Streams, FRAME.sort_values("y"), holdout=None).manifest.task == "binary"
 
 
+@pytest.mark.parametrize("data_format", ["pandas", "polars"])
+def test_what_a_hook_does_to_its_frame_changes_no_evaluation(data_format: str):
+    class Tidies(Base):
+        def train(self, training, holdout):
+            if self.data_format == "pandas":
+                label = training.pop("y")
+                holdout["y"] = 0
+                training.loc[:, "x"] = training["x"] * 1.0
+            else:
+                label = training.drop_in_place("y")
+                holdout.drop_in_place("x")
+            return LogisticRegression().fit(training[self.features], label)
+
+        def score(self, model, df):
+            if self.data_format == "pandas":
+                df["y"] = 1
+            return super().score(model, df)
+
+    Tidies.data_format = data_format
+    done, plain = perform(Tidies, FRAME), perform(Base, FRAME)
+    assert done.metrics == plain.metrics
+
+
+def test_two_numbers_that_are_no_classes_stay_a_quantity():
+    class Regresses(Base):
+        def train(self, training, holdout):
+            return LinearRegression().fit(training[self.features], training[self.label])
+
+    assert perform(Regresses, FRAME.assign(y=FRAME["y"] * 1.5 + 0.5)).manifest.task == "regression"
+    assert perform(Base, FRAME.assign(y=FRAME["y"] + 1)).manifest.task == "binary"
+
+
 def test_a_fetch_of_the_workflows_own_may_read_something_else():
     class Fetches(Base):
         def fetch(self, reader):
