@@ -94,6 +94,44 @@ async def test_a_start_whose_answer_was_lost_is_adopted_and_not_repeated(bench: 
     await bench.report_started(name)
 
 
+async def test_a_runtime_that_is_slow_to_start_holds_up_no_other_job(database: Database) -> None:
+    bench = Bench(database, patience=0.05)
+    ready = bench.make_slow("slow")
+    slow = await bench.submit(code="slow")
+    assert (await bench.schedule.run_once())["unstarted"] == 1
+    assert (await bench.reconcile.run_once())["adopted"] == 0
+    quick = await bench.starting()
+    await bench.report_started(quick)
+    assert (await bench.job(slow.job_id)).state == "starting"
+    ready.set()
+    await bench.settle()
+    assert [launch.name for launch in bench.executor.launches] == [quick, f"{slow.job_id}-1"]
+    await bench.report_started(f"{slow.job_id}-1")
+
+
+async def test_a_start_that_ends_after_its_job_was_cancelled_is_cleared_away(database: Database) -> None:
+    bench = Bench(database, patience=0.05)
+    ready = bench.make_slow("slow")
+    job = await bench.submit(code="slow")
+    await bench.schedule.run_once()
+    await cancel(bench.database, job.job_id, "ada")
+    await bench.age_attempts(1)
+    for _ in range(2):  # gone, then removed: nothing is there yet
+        await bench.reconcile.run_once()
+    await bench.sql("UPDATE attempts SET log_sealed_at = now()")
+    await bench.reconcile.run_once()
+    assert (await bench.job(job.job_id)).state == "cancelled"
+    assert bench.executor.launches == []
+    ready.set()
+    await bench.settle()
+    name = f"{job.job_id}-1"
+    await bench.reconcile.run_once()
+    assert bench.executor.cancelled == [name]
+    bench.executor.end(name)
+    await bench.reconcile.run_once()
+    assert await bench.executor.observe() == {}
+
+
 async def test_a_young_unconfirmed_start_is_left_to_whoever_is_starting_it(bench: Bench) -> None:
     bench.executor.unsure = "before"
     await bench.starting()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -25,6 +26,8 @@ class FakeExecutor:
         """The place cannot be seen: `observe` raises."""
         self.unsure: Literal["before", "after"] | None = None
         """A start raises before or after the attempt has come to exist."""
+        self.slow: dict[str, asyncio.Event] = {}
+        """Runtimes whose starts wait until the event is set."""
 
     async def open(self) -> None: ...
 
@@ -34,6 +37,8 @@ class FakeExecutor:
         return self._capacity
 
     async def start(self, launch: Launch) -> Started:
+        if launch.runtime.key in self.slow:
+            await self.slow[launch.runtime.key].wait()
         if self.unsure == "before":
             raise ConnectionError("the executor did not answer")
         found = self._attempts.get(launch.name)

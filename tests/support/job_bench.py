@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,7 +88,15 @@ class FakePlaces:
 class Bench:
     """Everything that moves jobs, with short waits; `classes` are CPU (→ HIGH_MEMORY), HIGH_MEMORY and GPU (no slots)."""
 
-    def __init__(self, database: Database, *, capacity: Capacity | None = None, per_owner: int | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        capacity: Capacity | None = None,
+        per_owner: int | None = None,
+        patience: float = 60.0,
+    ) -> None:
+        """`patience`: seconds a duty waits for one start."""
         self.database = database
         self.executor = FakeExecutor(capacity)
         self.places = FakePlaces()
@@ -105,6 +115,7 @@ class Bench:
             secret=b"secret",
             url="http://localhost:1",
             cancel_grace_seconds=0.0,
+            patience_seconds=patience,
         )
         self.schedule = self.new_schedule()
         self.reconcile = self.new_reconcile()
@@ -117,8 +128,19 @@ class Bench:
         waits = {"adopt_seconds": 0.0, "absent_seconds": 0.0, "linger_seconds": 0.0, **clocks}
         return Reconcile(self.database, self.places, self.starter, self.policy, **waits)
 
-    async def submit(self, **changes: Any) -> Job:
-        return await submit(self.database, new_job(**changes))
+    def make_slow(self, code_id: str) -> asyncio.Event:
+        """Starts of this code's runtime wait for the event."""
+        runtime = Runtime(key=code_id, python="/usr/bin/python3")
+        self.places.answers[code_id] = Place(folder="/code", runtime=runtime, project="demo")
+        return self.executor.slow.setdefault(code_id, asyncio.Event())
+
+    async def settle(self) -> None:
+        """Waits for the starts that go on by themselves."""
+        starts = [task for task in asyncio.all_tasks() if task.get_name().startswith("start-")]
+        await asyncio.gather(*starts)
+
+    async def submit(self, *, code: str | None = None, **changes: Any) -> Job:
+        return await submit(self.database, replace(new_job(**changes), code_id=code))
 
     async def job(self, job_id: str) -> Job:
         return await read.get(self.database, job_id)

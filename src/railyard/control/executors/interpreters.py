@@ -195,8 +195,10 @@ def call(
         try:
             _connect(connection, folder)
             data = json.dumps(message).encode() + b"\n"
-            sent = socket.send_fds(connection, [data], descriptors or [])
-            connection.sendall(data[sent:])
+            # Who is gone before it has heard everything may have answered all the same.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                sent = socket.send_fds(connection, [data], descriptors or [])
+                connection.sendall(data[sent:])
             text = _line(connection, until)
         except TimeoutError:
             raise late from None

@@ -16,6 +16,7 @@ import secrets
 import shutil
 import signal
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from railyard.spec.base import dump
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 _MEMORY_SHARE = 0.9
+_STARTS_AT_ONCE = 16
 _AFTER_GRACE_SECONDS = 5.0
 """What a supervisor has, after the worker's grace, to kill, report and end."""
 
@@ -56,6 +58,8 @@ class LocalExecutor:
         self._interpreters = Interpreters(home / "warm", self._environ)
         self._cpu, self._memory, self._gpu = cpu, memory, gpu
         self._control_groups = control_groups
+        # Threads of their own: a start may wait for a runtime's imports, and must not keep `observe` waiting.
+        self._starts = ThreadPoolExecutor(_STARTS_AT_ONCE, thread_name_prefix="start")
         self._endings: dict[str, asyncio.Task[None]] = {}
         self._swept: set[str] = set()
 
@@ -70,6 +74,7 @@ class LocalExecutor:
             task.cancel()
         await asyncio.gather(*endings, return_exceptions=True)
         self._endings.clear()
+        self._starts.shutdown(wait=False, cancel_futures=True)
 
     async def stop_warm(self) -> int:
         """Ends every warm interpreter under this home; attempts go on. Returns how many there were."""
@@ -90,7 +95,7 @@ class LocalExecutor:
         existing = _read(folder / "launch.json")
         if existing is not None:
             return Started(uid=str(existing["uid"]), existed=True)
-        answer = await asyncio.to_thread(self._start, launch, folder)
+        answer = await asyncio.get_running_loop().run_in_executor(self._starts, self._start, launch, folder)
         return Started(uid=str(answer["uid"]), existed=bool(answer["existed"]))
 
     async def observe(self) -> Mapping[str, Observation]:

@@ -120,8 +120,7 @@ class Reconcile:
             return await self._gone(row, {"start": place.message}, counts)
         try:
             if isinstance(place, Place):
-                await self._starter.start(row, row.attempt, row.nonce, place)
-                counts["adopted"] += 1
+                counts["adopted"] += await self._starter.begin(row, row.attempt, row.nonce, place)
         except Exception as error:
             if waited > self._give_up_seconds:
                 return await self._gone(row, {"start": str(error)}, counts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,8 +22,6 @@ from railyard.control.jobs.states import CannotStart, Claimed, Looked, Move
 from railyard.control.jobs.tokens import attempt_token, new_nonce, token_hash
 from railyard.spec.base import dump
 from railyard.spec.ids import attempt_name
-
-logger = logging.getLogger(__name__)
 
 _PER_LINE = 32
 """How far down the line of one owner in one class a run looks."""
@@ -55,7 +52,7 @@ class Schedule:
         self._policy = policy
 
     async def run_once(self) -> Counts:
-        """Counts: failed, claimed, started, unstarted (the executor did not answer), waiting, soon."""
+        """Counts: failed, claimed, started, unstarted (the executor has not answered), waiting, soon."""
         counts: Counter[str] = Counter()
         counts["failed"] += await self._refuse_late()
         async with self._database.transaction() as connection:
@@ -166,13 +163,10 @@ class Schedule:
             return
         async with limit:
             try:
-                await self._starter.start(row, row.attempt + 1, nonce, place)
-            except Exception as error:
-                # Whether it was started is unknown: `reconcile` asks again by the same name.
-                logger.warning("the start of %s-%s is not certain: %s", row.job_id, row.attempt + 1, error)
-                counts["unstarted"] += 1
-            else:
-                counts["started"] += 1
+                known = await self._starter.begin(row, row.attempt + 1, nonce, place)
+            except Exception:  # told by the starter; `reconcile` asks again
+                known = False
+            counts["started" if known else "unstarted"] += 1
 
 
 def _waiter(row: Any) -> Waiter:

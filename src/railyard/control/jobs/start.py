@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import logging
+from dataclasses import dataclass, field
 from typing import Any
 
 from railyard.control.db.engine import Database
@@ -12,6 +14,8 @@ from railyard.control.jobs import store
 from railyard.control.jobs.attempts import limits_of
 from railyard.control.jobs.tokens import attempt_token
 from railyard.spec.ids import attempt_name
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,29 @@ class Starter:
     """Where the runner reaches the API."""
     cancel_grace_seconds: float = 5.0
     log_bytes: int = 2**30
+    patience_seconds: float = 1.0
+    """How long whoever begins a start waits for it: a runtime that is still importing must not hold up the others."""
+    _under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    async def begin(self, row: Any, number: int, nonce: str, place: Place) -> bool:
+        """As `start`, but False where that takes longer than the patience: then it goes on by itself."""
+        name = attempt_name(row.job_id, number)
+        task, patience = self._under_way.get(name), 0.0
+        if task is None:
+            patience = self.patience_seconds
+            task = asyncio.create_task(self.start(row, number, nonce, place), name=f"start-{name}")
+            self._under_way[name] = task
+            task.add_done_callback(lambda ended: self._ended(name, ended))
+        await asyncio.wait({task}, timeout=patience)
+        if task.done():
+            task.result()
+        return task.done()
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        self._under_way.pop(name, None)
+        if not task.cancelled() and task.exception() is not None:
+            # Whether it was started is unknown: `reconcile` asks again by the same name.
+            logger.warning("the start of %s is not certain: %s", name, task.exception())
 
     async def start(self, row: Any, number: int, nonce: str, place: Place) -> None:
         """Starts the attempt of the job in `row`, or finds that it was started, and writes down what the executor says.
@@ -39,4 +66,6 @@ class Starter:
         launch = Launch(name=name, runtime=place.runtime, token=token, url=self.url, limits=limits)
         started = await self.executor.start(launch)
         async with self.database.transaction() as connection:
-            await store.mark_submitted(connection, row.job_id, number, started.uid)
+            if not await store.mark_submitted(connection, row.job_id, number, started.uid):
+                # It may have been given up meanwhile: then what came too late is to be removed, too.
+                await store.remove_again(connection, row.job_id, number)

@@ -331,6 +331,12 @@ async def mark_submitted(connection: AsyncConnection, job_id: str, number: int, 
     return (await connection.execute(statement)).one_or_none() is not None
 
 
+async def remove_again(connection: AsyncConnection, job_id: str, number: int) -> None:
+    """Orders the removal of an attempt once more; one that is not over stays as it is."""
+    late = update(attempts).where(_attempt(job_id, number), attempts.c.outbox == "removed")
+    await connection.execute(late.values(outbox="remove"))
+
+
 async def mark_absent(connection: AsyncConnection, job_id: str, number: int) -> None:
     """The first observation without the attempt."""
     await connection.execute(
