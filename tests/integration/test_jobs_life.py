@@ -72,6 +72,22 @@ async def test_two_schedulers_claim_nothing_twice_and_never_more_than_there_is(b
     assert sorted(job.queue_position or 0 for job in page.items) == list(range(1, 17))
 
 
+async def test_a_wait_for_room_is_one_event_however_often_others_come_first(database: Database) -> None:
+    bench = Bench(database, capacity=Capacity(cpu=2.0, memory_bytes=16 * GIB))
+    running = [await bench.running() for _ in range(2)]
+    waiting = (await bench.submit()).job_id
+    reasons = []
+    for name in running:
+        await bench.schedule.run_once()
+        reasons.append((await bench.job(waiting)).reason)
+        await bench.submit(owner="other")
+        await bench.commit(name)
+        await bench.schedule.run_once()
+        reasons.append((await bench.job(waiting)).reason)
+    assert reasons[:3] == ["waiting_capacity", "waiting_fair_share", "waiting_capacity"]
+    assert (await bench.kinds(waiting)).count("waiting") == 1
+
+
 async def test_the_attempt_row_is_there_before_the_executor_is_asked(bench: Bench) -> None:
     bench.executor.unsure = "before"
     job = await bench.submit()

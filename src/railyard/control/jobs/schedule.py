@@ -16,7 +16,7 @@ from railyard.control.jobs import store
 from railyard.control.jobs.facts import Policy
 from railyard.control.jobs.loop import Counts
 from railyard.control.jobs.moves import consider
-from railyard.control.jobs.sharing import Claim, Held, Never, Rules, Verdict, Wait, Waiter, share
+from railyard.control.jobs.sharing import CAPACITY_REASONS, Claim, Held, Never, Rules, Verdict, Wait, Waiter, share
 from railyard.control.jobs.start import Starter
 from railyard.control.jobs.states import CannotStart, Claimed, Looked, Move
 from railyard.control.jobs.tokens import attempt_token, new_nonce, token_hash
@@ -152,7 +152,8 @@ class Schedule:
                 row.job_id,
                 reason=wait.reason,
                 message=wait.message,
-                changed=changed,
+                # Which of these it is swings with every start: told by the job, not by its history.
+                changed=changed and not {row.reason, wait.reason} <= CAPACITY_REASONS,
                 from_reason=row.reason,
             )
 

@@ -92,13 +92,14 @@ def share(waiting: Iterable[Waiter], held: Iterable[Held], rules: Rules) -> list
             if isinstance(verdict, Claim):
                 use.take(waiter)
                 newest = max(newest, waiter.seq)
-            elif verdict.reason in _CAPACITY_REASONS and waiter.waited_seconds > rules.patience_seconds:
+            elif verdict.reason in CAPACITY_REASONS and waiter.waited_seconds > rules.patience_seconds:
                 use.kept_for = use.kept_for or waiter.job_id
             verdicts.append(verdict)
     return verdicts
 
 
-_CAPACITY_REASONS = frozenset({"waiting_capacity", "waiting_fair_share"})
+CAPACITY_REASONS = frozenset({"waiting_capacity", "waiting_fair_share"})
+"""Of a job that waits for room; which of the two it is may change with every run."""
 
 
 class _Use:

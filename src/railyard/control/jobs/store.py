@@ -300,7 +300,7 @@ async def insert_attempt(connection: AsyncConnection, values: Mapping[str, Any])
 async def set_wait(
     connection: AsyncConnection, job_id: str, *, reason: str, message: str, changed: bool, from_reason: str | None
 ) -> None:
-    """Why a queued job waits. Only a new reason is an event: the numbers in the message change all the time."""
+    """Why a queued job waits; `changed` makes it an event, which the numbers in the message alone are not."""
     statement = (
         update(jobs)
         .where(jobs.c.job_id == job_id, jobs.c.state == "queued", jobs.c.reason.is_not_distinct_from(from_reason))
