@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from railyard.errors import ConfigurationError, nearest
+from railyard.spec.attempt import DataAccess, S3Access
 from railyard.spec.base import Spec
 from railyard.spec.compute_classes import built_in_classes
 from railyard.spec.records import ComputeClass, Price
@@ -111,6 +112,29 @@ class Settings(Spec):
             if password and password[1] and not _REFERENCE.fullmatch(password[1]):
                 raise ValueError(f"{name}: the password must be a reference such as ${{{name.upper()}_PASSWORD}}")
         return value
+
+    def s3_access(self) -> S3Access:
+        """The object store's access with its references resolved. Raises ConfigurationError where one leads nowhere."""
+        return S3Access(
+            endpoint=self.s3.endpoint,
+            region=self.s3.region,
+            allow_http=self.s3.allow_http,
+            access_key=resolve(self.s3.access_key) if self.s3.access_key else None,
+            secret_key=resolve(self.s3.secret_key) if self.s3.secret_key else None,
+        )
+
+    def data_access(self, connections: Iterable[str]) -> DataAccess:
+        """Where the names of a request lead on this installation; of the SQL connections only those named.
+
+        Relative paths begin in the current folder. Raises ConfigurationError where a reference leads nowhere.
+        """
+        return DataAccess(
+            buckets=self.buckets,
+            s3=self.s3_access(),
+            connections={name: resolve(self.connections[name]) for name in connections if name in self.connections},
+            sql_timeout_seconds=self.sql_timeout_seconds,
+            folder=str(Path.cwd()),
+        )
 
     def compute_classes(self, cpu: float, memory: int, gpu: int) -> dict[str, ComputeClass]:
         """The classes on a place with this much cpu, memory in bytes and gpu: built-in ones, then the operator's."""

@@ -137,6 +137,7 @@ def test_a_typo_is_refused_with_its_path_and_the_nearest_word(
         ("data.features", lambda r: r["data"].update(features=[])),
         ("data.filters[2].feature_value.float_val", lambda r: r["data"]["filters"][2]["feature_value"].update(float_val="10")),
         ("data.filters[2].feature_value", lambda r: r["data"]["filters"][2].update(feature_value={})),
+        ("data.filters[2].feature_value.float_val", lambda r: r["data"]["filters"][2]["feature_value"].update(float_val=2**53 + 1)),
         ("data.filters[2].feature_value", lambda r: r["data"]["filters"][2]["feature_value"].update(int_val=1)),
         ("data.filters[3]", lambda r: r["data"]["filters"][3].update(feature_value={"string_val": "US"})),
         ("data.filters[2]", lambda r: r["data"]["filters"][2].update(predicate="IsNull")),

@@ -12,7 +12,8 @@ from railyard.cli.output import Output
 if TYPE_CHECKING:
     from railyard.client.job import Job
     from railyard.spec.base import Money
-    from railyard.spec.result import DataSummary
+    from railyard.spec.records import JobResult
+    from railyard.spec.result import DataSummary, ModelInfo
     from railyard.spec.states import State
 
 TONES = {
@@ -53,8 +54,12 @@ def block(job: Job, out: Output) -> list[str]:
     rows += [("rows", text) for text in counts(job.data)]
     for name, metrics in (("holdout", job.metrics.holdout), ("train", job.metrics.train)):
         rows += [(name, metric_line(metrics))] if metrics else []
-    rows += [("model", job.model_id)] if job.model_id else []
-    rows += [("warning", text) for text in _warnings(job)]
+    result = job.result() if job.state == "succeeded" else None
+    if job.model_id:
+        rows.append(("model", job.model_id + (f"  {model_form(result.model)}" if result and result.model else "")))
+    if job.experimental:
+        rows.append(("note", "experimental: it read a source that changes, or ran code that is not committed"))
+    rows += [("warning", text) for text in _warnings(job, result)]
     if job.started_at or job.cost.amount is not None:
         rows.append(("cost", cost(job.cost)))
     rows.append(("url", job.url))
@@ -65,9 +70,14 @@ def block(job: Job, out: Output) -> list[str]:
     return lines
 
 
-def _warnings(job: Job) -> list[str]:
+def model_form(model: ModelInfo) -> str:
+    """How a model was saved, and how large it is."""
+    return f"{model.format}, {words.size(model.bytes)}" + (", a pickle" if model.pickled else "")
+
+
+def _warnings(job: Job, result: JobResult | None) -> list[str]:
     of_data = job.data.warnings if job.data else ()
-    return list(dict.fromkeys([*of_data, *(job.result().warnings if job.state == "succeeded" else ())]))
+    return list(dict.fromkeys([*of_data, *(result.warnings if result else ())]))
 
 
 def cause(job: Job) -> list[tuple[str, str]]:

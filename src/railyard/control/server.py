@@ -38,7 +38,6 @@ from railyard.control.db.migrate import upgrade
 from railyard.control.executors.base import Capacity
 from railyard.control.executors.local import LocalExecutor
 from railyard.control.home import Home, Running
-from railyard.control.intake.access import s3_access
 from railyard.control.intake.known import Known
 from railyard.control.jobs.facts import Policy
 from railyard.control.jobs.sharing import Rules
@@ -118,7 +117,7 @@ class Server:
 
     def _open_store(self) -> ArtifactStore:
         settings = self._configured.settings
-        return open_store(settings.artifacts or settings.home / "artifacts", s3_access(settings.s3))
+        return open_store(settings.artifacts or settings.home / "artifacts", settings.s3_access())
 
     def _bind(self) -> socket.socket:
         """Listens on the wanted port, or on the next free one, and says so.

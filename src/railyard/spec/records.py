@@ -129,6 +129,8 @@ class JobResult(Record):
     data: DataSummary | None
     artifacts: tuple[Artifact, ...]
     metrics: Metrics
+    model: ModelInfo | None = None
+    """Format and size of the saved model; `pickled` where only a pickle could hold it."""
     steps: tuple[Step, ...]
     node: str | None
     compute_resource: str

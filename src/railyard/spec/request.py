@@ -20,7 +20,14 @@ Source = Literal["s3", "file", "sql"]
 LIST_PREDICATES = frozenset({"IsIn", "NotIn"})
 NULL_PREDICATES = frozenset({"IsNull", "IsNotNull"})
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+def _exact(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+        raise ValueError("a number that a double holds exactly (use int_val or int_vals for integers above 2^53)")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_exact), Field(strict=True, allow_inf_nan=False)]
 """A finite number; an integer literal is welcome, a string or a boolean is not."""
 DATE = (
     r"^\d{4}-\d{2}-\d{2}"

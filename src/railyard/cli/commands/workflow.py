@@ -11,6 +11,7 @@ from railyard.cli import lazy
 from railyard.cli.app import App, pass_app
 from railyard.cli.groups import command, group
 from railyard.cli.output import Column
+from railyard.cli.show import metric_line
 from railyard.cli.tree import WORKFLOW
 
 _LIMITS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "enum", "pattern", "description")
@@ -27,7 +28,7 @@ def list_(app: App) -> None:
         app.out.resource([lazy.spec.dump(one) for one in found])
         return
     columns = (Column("WORKFLOW"), Column("PROJECT"), Column("CODE"), Column("JOBS", right=True), Column("LAST"),
-               Column("ABOUT", wide=True))  # fmt: skip
+               Column("OWNER"), Column("METRIC"), Column("ABOUT", wide=True))  # fmt: skip
     rows = []
     for one in found:
         broken = one.info.broken
@@ -37,7 +38,8 @@ def list_(app: App) -> None:
             else (one.info.doc.splitlines() or [""])[0]
         )
         last = f"{one.last_job} {one.last_state}" if one.last_job else ""
-        rows.append([one.name, one.project, one.code, str(one.jobs), last, about])
+        metric = metric_line(one.last_metrics.holdout or one.last_metrics.train, most=1)
+        rows.append([one.name, one.project, one.code, str(one.jobs), last, one.last_owner or "", metric, about])
     app.out.table(columns, rows, footer="" if found else "no workflow yet · railyard deploy")
 
 
@@ -58,6 +60,8 @@ def show(app: App, name: str) -> None:
         ("label", one.info.label or ""),
         ("frames", one.info.data_format),
         ("jobs", f"{one.jobs}, last {one.last_job} {one.last_state}" if one.last_job else str(one.jobs)),
+        ("owner", one.last_owner or ""),
+        ("metrics", metric_line(one.last_metrics.holdout or one.last_metrics.train, most=6)),
         ("broken", one.info.broken or ""),
     ]
     for title, text in rows:

@@ -15,8 +15,8 @@ from railyard.compute.runner.failures import report_of
 from railyard.compute.runner.threads import share_threads
 from railyard.compute.training import train
 from railyard.errors import AttemptError, Invalid, JobFailed, RailyardError
-from railyard.settings import Settings, load, resolve
-from railyard.spec.attempt import AttemptSpec, CodeRef, DataAccess, Limits, S3Access
+from railyard.settings import Settings, load
+from railyard.spec.attempt import AttemptSpec, CodeRef, Limits
 from railyard.spec.base import dump
 from railyard.spec.ids import attempt_name, new_id
 from railyard.spec.request import TrainingRequest, memory_bytes
@@ -121,30 +121,12 @@ def _spec(request: TrainingRequest, project: Path, settings: Settings) -> Attemp
         request=request,
         seed=request.seed,
         code=CodeRef(folder=str(project), runtime="local"),
-        data=_access(request, settings),
+        data=settings.data_access(source.connection for source in request.data.features if source.connection),
         limits=Limits(
             cpu=resources.cpu or cores,
             memory_bytes=memory_bytes(resources.memory) if resources.memory else memory,
             timeout_seconds=request.timeout_seconds,
         ),
-    )
-
-
-def _access(request: TrainingRequest, settings: Settings) -> DataAccess:
-    """As the server would give it, from the same settings; only the connections that the request names."""
-    s3 = settings.s3
-    names = {source.connection for source in request.data.features if source.connection}
-    return DataAccess(
-        buckets=settings.buckets,
-        s3=S3Access(
-            endpoint=s3.endpoint,
-            region=s3.region,
-            allow_http=s3.allow_http,
-            access_key=resolve(s3.access_key) if s3.access_key else None,
-            secret_key=resolve(s3.secret_key) if s3.secret_key else None,
-        ),
-        connections={name: resolve(url) for name, url in settings.connections.items() if name in names},
-        sql_timeout_seconds=settings.sql_timeout_seconds,
     )
 
 

@@ -62,7 +62,7 @@ def assess(
     `label` is the label of the sample (None without one). The task is the training's, so that a small holdout cannot
     change it. Raises AttemptError `user_code` (score, evaluate) and `bad_label`.
     """
-    warnings: list[str] = []
+    warnings = _leaks(prepared)
     train = _Split("train", training_sample, _scores_of(prepared, fitted.model, training_sample), label)
     classes = _classes(fitted.model, train.scores, label)
     on_train = _evaluated(prepared, train, classes, None)
@@ -96,6 +96,13 @@ def assess(
         score_columns=1 if train.scores is None or train.scores.ndim == 1 else train.scores.shape[1],
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _leaks(prepared: Prepared) -> list[str]:
+    label = prepared.workflow.label
+    if label is None or label not in prepared.workflow.features:
+        return []
+    return [f"the label {label} is among the features: the model may copy it, and its metrics say nothing"]
 
 
 def _scores_of(prepared: Prepared, model: Any, split: Any) -> NDArray[Any] | None:

@@ -44,6 +44,13 @@ def check_training_label(values: NDArray[Any], label: str, *, whole: bool = True
 
     With `whole=False` the values are the beginning of a stream, which may be sorted: one value says nothing then.
     """
+    if values.dtype.kind in "mM":
+        raise AttemptError(
+            "bad_label",
+            f"the label {label} holds dates or durations; expected numbers, booleans or texts",
+            mend="derive a number from it in preprocess, and name that column in derives",
+            evidence={"label": label, "type": str(values.dtype)},
+        )
     array, missing = column(values)
     infinite = ~missing & np.isinf(array) if array.dtype.kind == "f" else np.zeros(len(array), dtype=bool)
     bad = int(missing.sum() + infinite.sum())

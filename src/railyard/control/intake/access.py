@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from railyard import settings as configuration
 from railyard.errors import ConfigurationError, Invalid, Unavailable, nearest
-from railyard.settings import S3Settings, Settings
-from railyard.spec.attempt import DataAccess, S3Access
+from railyard.settings import Settings
+from railyard.spec.attempt import DataAccess
 from railyard.spec.records import FieldProblem
 from railyard.spec.request import TrainingRequest
 
@@ -20,13 +17,7 @@ def data_access(request: TrainingRequest, settings: Settings) -> DataAccess:
     names = [source.connection for source in request.data.features if source.connection is not None]
     check_connections(request, settings)
     try:
-        return DataAccess(
-            buckets=settings.buckets,
-            s3=s3_access(settings.s3),
-            connections={name: configuration.resolve(settings.connections[name]) for name in names},
-            sql_timeout_seconds=settings.sql_timeout_seconds,
-            folder=str(Path.cwd()),
-        )
+        return settings.data_access(names)
     except ConfigurationError as error:
         raise Unavailable(
             f"the server cannot reach the request's data: {error.message}", code="configuration", mend=error.mend
@@ -52,14 +43,3 @@ def check_connections(request: TrainingRequest, settings: Settings) -> None:
             fields=problems,
             mend="an operator adds it to railyard.toml under [connections]",
         )
-
-
-def s3_access(given: S3Settings) -> S3Access:
-    """The object store's access with its references resolved. Raises ConfigurationError where one leads nowhere."""
-    return S3Access(
-        endpoint=given.endpoint,
-        region=given.region,
-        allow_http=given.allow_http,
-        access_key=configuration.resolve(given.access_key) if given.access_key else None,
-        secret_key=configuration.resolve(given.secret_key) if given.secret_key else None,
-    )

@@ -35,6 +35,7 @@ async def result(database: Database, job_id: str) -> JobResult:
         data=_data(job, manifest),
         artifacts=manifest.artifacts if manifest else (),
         metrics=job.metrics,
+        model=manifest.model if manifest else None,
         steps=job.steps,
         node=job.node,
         compute_resource=job.compute_resource,
