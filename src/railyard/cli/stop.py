@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ WARM_SECONDS = 5.0
 
 
 def going(app: App, folder: Path, url: str, *, cancel: bool = False) -> list[str]:
-    """The jobs that run on after the server; none after a cancel that was seen through."""
+    """The jobs that run on after the server; after a cancel those that began in the room that the others left."""
     errors = lazy.errors
     client = lazy.client.Client(url, home.token(folder), timeout=10)
     try:
@@ -25,7 +26,9 @@ def going(app: App, folder: Path, url: str, *, cancel: bool = False) -> list[str
             for job in jobs:
                 job.cancel()
             app.out.talk(f"cancelling {len(jobs)} job{'' if len(jobs) == 1 else 's'} …")
-            jobs = [job for job in jobs if not _ended(job)]
+            for job in jobs:
+                _see_through(job)
+            jobs = list(client.jobs.list(state=("starting", "running")))
         return [job.job_id for job in jobs]
     except errors.RailyardError as error:
         app.out.note(f"note:  the server does not say what runs: {error.message}")
@@ -34,12 +37,9 @@ def going(app: App, folder: Path, url: str, *, cancel: bool = False) -> list[str
         client.close()
 
 
-def _ended(job: Job) -> bool:
-    try:
+def _see_through(job: Job) -> None:
+    with contextlib.suppress(lazy.errors.Timeout):
         job.wait(timeout=CANCEL_SECONDS, check=False)
-    except lazy.errors.Timeout:
-        return False
-    return True
 
 
 def stop_warm(folder: Path) -> int:

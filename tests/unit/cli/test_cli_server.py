@@ -15,12 +15,15 @@ from typing import Any
 
 import httpx2
 import pytest
-from fake_server import URL, FakeServer, problem
+from fake_server import JOB_ID, URL, FakeServer, job, problem
 from hypothesis import given
 from hypothesis import strategies as st
 
 from railyard.cli import checks, home, lazy
+from railyard.cli.app import App
 from railyard.cli.include import with_include
+from railyard.cli.output import Output
+from railyard.cli.stop import going
 from railyard.client import context
 
 ME = {"user": "admin", "teams": ["risk"], "scopes": ["admin"], "server": URL, "version": "0.1.0"}
@@ -307,6 +310,25 @@ def test_down_without_a_server_is_no_error(railyard: Any) -> None:
     ran = railyard("down")
     assert ran.code == 0
     assert "no server runs on" in ran.err
+
+
+def test_what_began_in_the_room_that_cancelled_jobs_left_is_not_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    page = {"items": [job()], "next": None}
+    later = {"items": [job(job_id="jaaaaaaaaa")], "next": None}
+    server = FakeServer(
+        {
+            "GET /v1/jobs": [page, later],
+            f"POST /v1/jobs/{JOB_ID}/cancel": job(),
+            f"GET /v1/jobs/{JOB_ID}": job(state="cancelled"),
+        }
+    )
+    monkeypatch.setattr("railyard.client.client.Client", lambda *_, **__: server.client())
+    monkeypatch.setattr(home, "token", lambda _: "ry_secret")
+    app = App(Output({"NO_COLOR": "1"}, io.StringIO(), io.StringIO()))
+    assert going(app, tmp_path, URL, cancel=True) == ["jaaaaaaaaa"]
+    assert len(server.asked(f"POST /v1/jobs/{JOB_ID}/cancel")) == 1
 
 
 def test_up_without_the_servers_extra_prints_the_line_that_installs_it(

@@ -48,7 +48,8 @@ def down(app: App, data_dir: Path | None, cancel: bool) -> None:
         app.out.talk(f"  {_warm(stopped)} stopped")
     if still:
         app.out.talk(f"  {len(still)} running job{'s go' if len(still) > 1 else ' goes'} on: {', '.join(still[:5])}")
-        app.out.talk("  railyard up finds them again · railyard down --cancel would have ended them")
+        hint = "they began when the others had ended" if cancel else "railyard down --cancel would have ended them"
+        app.out.talk(f"  railyard up finds them again · {hint}")
 
 
 def _warm(count: int) -> str:
