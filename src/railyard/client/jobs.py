@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from railyard.client.job import Job
 from railyard.client.pages import Pager
 from railyard.client.transport import Query, Transport
 from railyard.spec.attempt import MetricPoint
+from railyard.spec.jsonc import merge_patch
 from railyard.spec.records import Attempt, Comparison, Event, JobResult, LogPage, NumberedLine, Page, Plan
 from railyard.spec.result import Artifact
 
@@ -113,6 +115,15 @@ class Jobs:
         return self._job(
             self._transport.request("POST", f"/v1/jobs/{_part(job_id)}/rerun", json=body, headers=headers).json()
         )
+
+    def plan_rerun(self, job_id: str, overrides: Mapping[str, Any] | None = None, *, latest: bool = False) -> Plan:
+        """What a rerun with these changes would run, read, take and cost; submits nothing."""
+        value = merge_patch(json.loads(self.request(job_id)), dict(overrides or {}))
+        if latest and "code" not in (overrides or {}):
+            value.pop("code", None)
+        elif "code" not in value and (pinned := self.get(job_id).code):
+            value["code"] = pinned
+        return self.plan(json.dumps(value, ensure_ascii=False))
 
     def result(self, job_id: str) -> JobResult:
         """What a final job delivered, or how it ended."""

@@ -14,7 +14,7 @@ from railyard.client.transport import Transport
 from railyard.spec.base import Record
 from railyard.spec.records import ComputeState, Model, ModelName, NewToken, Page, TokenInfo, Whoami, Workflow
 
-Scope = Literal["read", "submit", "admin"]
+Scope = Literal["read", "submit", "deploy", "admin"]
 
 
 class Setting(Record):

@@ -294,7 +294,7 @@ class TokenInfo(Record):
     user: str
     teams: tuple[str, ...]
     scopes: tuple[str, ...]
-    """`read`, `submit`, `admin`; a wider one includes the narrower."""
+    """`read`, `submit`, `deploy`, `admin`; a wider one includes the narrower."""
     created_at: Timestamp
     last_used_at: Timestamp | None = None
     expires_at: Timestamp | None = None

@@ -150,13 +150,15 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(railyard: Any, 
     assert ran.server.asked(f"POST {JOB}/cancel") == []
 
 
+PLAN = {
+    "resolved_request": {}, "code": "c1", "compute_resource": "CPU", "cpu": 1, "memory_bytes": 2**32, "columns": {"a": "Int64"},
+    "rows_total": 1000, "rows_estimated": 10, "bytes_estimated": 2048, "seconds_estimated": 12.0, "jobs_seen": 3,
+    "cost": {"amount": "0.01", "currency": "USD", "basis": "estimated"}, "queue_position": 1, "warnings": ["careful"],
+}  # fmt: skip
+
+
 def test_a_dry_run_shows_the_plan(railyard: Any, request_file: str) -> None:
-    plan = {
-        "resolved_request": {}, "code": "c1", "compute_resource": "CPU", "cpu": 1, "memory_bytes": 2**32, "columns": {"a": "Int64"},
-        "rows_total": 1000, "rows_estimated": 10, "bytes_estimated": 2048, "seconds_estimated": 12.0, "jobs_seen": 3,
-        "cost": {"amount": "0.01", "currency": "USD", "basis": "estimated"}, "queue_position": 1, "warnings": ["careful"],
-    }  # fmt: skip
-    ran = railyard("train", request_file, "--dry-run", routes={"POST /v1/jobs": plan})
+    ran = railyard("train", request_file, "--dry-run", routes={"POST /v1/jobs": PLAN})
     assert ran.out.splitlines() == [
         "runs     c1 on CPU (1 cpu, 4.0 GiB)",
         "reads    1,000 rows, at most 10 after the filters",
@@ -327,9 +329,15 @@ def test_rerun_sends_the_changes_as_a_merge_patch(railyard: Any) -> None:
         "overrides": {"train": {"custom_params": {"depth": 8}}, "compute_resource": "GPU", "data": {"filters": None}},
         "latest": True,
     }
-    dry = railyard("job", "rerun", JOB_ID, "--set", "seed=3", "--dry-run", routes={})
-    assert json.loads(dry.out)["overrides"] == {"seed": 3}
-    assert dry.server.requests == []
+
+
+def test_a_dry_run_of_a_rerun_is_the_plan_of_the_changed_request(railyard: Any) -> None:
+    sent = httpx2.Response(200, text='{"seed": 1, "train": {"label": "y"}}')
+    routes = {f"GET {JOB}/request": sent, f"GET {JOB}": job(code="c1"), "POST /v1/jobs": PLAN}
+    dry = railyard("job", "rerun", JOB_ID, "--set", "seed=3", "--dry-run", routes=routes)
+    assert dry.server.sent("POST /v1/jobs") == {"seed": 3, "train": {"label": "y"}, "code": "c1"}
+    assert dry.out.startswith("runs     c1 on CPU")
+    assert dry.server.asked(f"POST {JOB}/rerun") == []
 
 
 def test_a_server_that_is_away_names_the_command_that_starts_one(railyard: Any) -> None:

@@ -10,6 +10,7 @@ from railyard.cli import lazy, refs, values
 from railyard.cli.app import App, pass_app
 from railyard.cli.follow import follow as follow_job
 from railyard.cli.groups import command
+from railyard.cli.plan import show_plan
 
 
 @command(
@@ -25,7 +26,7 @@ from railyard.cli.groups import command
 @click.option("--compute", metavar="CLASS", help="Another compute class.")
 @click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change any value; null removes it.")
 @click.option("--latest", is_flag=True, help="Run the newest deployed code instead of the job's own.")
-@click.option("--dry-run", is_flag=True, help="Print the changes; submit nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would run, read, take and cost; submit nothing.")
 @click.option("-f", "--follow", is_flag=True, help="Show steps and log until it ends.")
 @click.option("--idempotency-key", metavar="KEY", help="A second rerun with the same key is the first one's job.")
 @pass_app
@@ -44,8 +45,7 @@ def rerun(
     patch = patch_of(values.pairs(params, "-p"), compute, values.pairs(sets, "--set"))
     job_id = refs.job_id(app, job)
     if dry_run:
-        app.out.resource({"rerun_of": job_id, "overrides": patch, "latest": latest})
-        app.out.talk("nothing was submitted")
+        show_plan(app, app.client.jobs.plan_rerun(job_id, patch, latest=latest))
         return 0
     key = idempotency_key or lazy.client.new_key()
     made = app.client.jobs.rerun(job_id, patch, latest=latest, idempotency_key=key)

@@ -24,7 +24,7 @@ token = group("token", TOKEN, "Tokens: who may do what.")
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(["read", "submit", "admin"]),
+    type=click.Choice(["read", "submit", "deploy", "admin"]),
     default=["submit"],
     show_default=True,
 )

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from railyard.cli import lazy, values, words
+from railyard.cli import lazy, values
 from railyard.cli.app import App, pass_app
 from railyard.cli.follow import follow as follow_job
 from railyard.cli.groups import command
 from railyard.cli.local import run_local
+from railyard.cli.plan import show_plan
 
 if TYPE_CHECKING:
     from railyard.client.requests import Draft
-    from railyard.spec.records import FieldProblem, Plan
+    from railyard.spec.records import FieldProblem
 
 
 @command(
@@ -89,10 +90,7 @@ def _run(
     text = _with_code(app, draft, code).text
     if dry_run:
         plan = app.client.jobs.plan(text)
-        if app.out.json:
-            app.out.resource(lazy.spec.dump(plan))
-        else:
-            _show(app, plan)
+        show_plan(app, plan)
         return 0
     job = app.client.jobs.submit(text, idempotency_key=key or lazy.client.new_key())
     if follow:
@@ -134,26 +132,3 @@ def _with_code(app: App, draft: Draft, code: str | None) -> Draft:
     for warning in caught:
         app.out.note(f"{app.out.ink('note:', 'busy')}  {warning.message}")
     return sent
-
-
-def _show(app: App, plan: Plan) -> None:
-    out = app.out
-    rows = [
-        (
-            "runs",
-            f"{plan.code or 'no code'} on {plan.compute_resource} ({plan.cpu:g} cpu, {words.size(plan.memory_bytes)})",
-        ),
-        ("reads", f"{words.count(plan.rows_total)} rows, at most {words.count(plan.rows_estimated)} after the filters"),
-        ("bytes", words.size(plan.bytes_estimated) if plan.bytes_estimated is not None else "–"),
-        (
-            "takes",
-            f"{words.took(plan.seconds_estimated)} (median of {plan.jobs_seen} jobs)" if plan.jobs_seen else "unknown",
-        ),
-        ("costs", lazy.html.money(plan.cost)),
-        ("queue", f"number {plan.queue_position} in line"),
-        ("columns", ", ".join(f"{name} {kind}" for name, kind in plan.columns.items())),
-        *(("warning", text) for text in plan.warnings),
-    ]
-    for name, text in rows:
-        out.line(f"{out.ink(f'{name:<8}', 'faint')} {text}")
-    out.talk("nothing was submitted")

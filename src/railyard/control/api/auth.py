@@ -1,4 +1,4 @@
-"""Who is calling: a bearer token, or the session of a browser. Routes depend on Reader, Submitter or Admin."""
+"""Who is calling: a bearer token, or a browser's session. Routes depend on Reader, Submitter, Deployer or Admin."""
 
 from __future__ import annotations
 
@@ -89,6 +89,11 @@ async def _submitter(caller: Annotated[Caller, Depends(signed_in)]) -> Caller:
     return caller
 
 
+async def _deployer(caller: Annotated[Caller, Depends(signed_in)]) -> Caller:
+    caller.require("deploy")
+    return caller
+
+
 async def _admin(caller: Annotated[Caller, Depends(signed_in)]) -> Caller:
     caller.require("admin")
     return caller
@@ -103,5 +108,6 @@ async def _attempt_token(request: Request, _scheme: _AttemptScheme) -> str:
 
 Reader = Annotated[Caller, Depends(_reader)]
 Submitter = Annotated[Caller, Depends(_submitter)]
+Deployer = Annotated[Caller, Depends(_deployer)]
 Admin = Annotated[Caller, Depends(_admin)]
 AttemptToken = Annotated[str, Depends(_attempt_token)]

@@ -63,7 +63,7 @@ _ANSWERS = {
     ),
     "scope_missing": HelpPage(
         "The token's scope is too narrow",
-        "Scopes are `read`, `submit` and `admin`; each includes those before it.",
+        "Scopes are `read`, `submit`, `deploy` and `admin`; each includes those before it.",
         "Ask an admin for a token with the scope named.",
     ),
     "not_your_team": HelpPage(

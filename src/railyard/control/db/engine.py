@@ -22,7 +22,12 @@ class Database:
         given = make_url(url).query.get("options", "")
         options = f"{given} -c timezone=UTC".strip()
         self.engine: AsyncEngine = create_async_engine(
-            url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, connect_args={"options": options}
+            url,
+            pool_size=pool_size,
+            max_overflow=5,
+            pool_pre_ping=True,
+            hide_parameters=True,  # an error in the log must not carry a request or a token's hash
+            connect_args={"options": options},
         )
 
     @asynccontextmanager

@@ -8,8 +8,8 @@ from typing import Literal
 
 from railyard.errors import Forbidden
 
-Scope = Literal["read", "submit", "admin"]
-SCOPES: tuple[Scope, ...] = ("read", "submit", "admin")
+Scope = Literal["read", "submit", "deploy", "admin"]
+SCOPES: tuple[Scope, ...] = ("read", "submit", "deploy", "admin")
 """Narrow to wide: each includes those before it."""
 
 

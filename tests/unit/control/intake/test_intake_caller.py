@@ -14,14 +14,15 @@ from railyard.errors import Forbidden
         ((), ()),
         (("read",), ("read",)),
         (("submit",), ("read", "submit")),
-        (("admin",), ("read", "submit", "admin")),
-        (("read", "admin"), ("read", "submit", "admin")),
+        (("deploy",), ("read", "submit", "deploy")),
+        (("admin",), ("read", "submit", "deploy", "admin")),
+        (("read", "admin"), ("read", "submit", "deploy", "admin")),
         (("root",), ()),
     ],
 )
 def test_a_wider_scope_includes_the_narrower(scopes: tuple[str, ...], may: tuple[str, ...]) -> None:
     caller = Caller(user="ann", scopes=scopes)
-    wanted: tuple[Scope, ...] = ("read", "submit", "admin")
+    wanted: tuple[Scope, ...] = ("read", "submit", "deploy", "admin")
     assert tuple(scope for scope in wanted if caller.may(scope)) == may
 
 

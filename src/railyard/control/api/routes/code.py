@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
 from railyard.control.api import answers
-from railyard.control.api.auth import Reader, Submitter
+from railyard.control.api.auth import Deployer, Reader, Submitter
 from railyard.control.api.rooms import TheRooms
 from railyard.spec.base import Name, Spec
 from railyard.spec.records import CodeVersion, Page
@@ -77,6 +77,6 @@ async def get_code(code: str, _caller: Reader, rooms: TheRooms) -> CodeVersion:
     summary="Make a code version the one that plain requests run",
     responses=answers.ok(EXAMPLE) | answers.errors(401, 403, 404, 409, 422),
 )
-async def deploy_code(code: str, caller: Submitter, rooms: TheRooms, body: Deployment | None = None) -> CodeVersion:
+async def deploy_code(code: str, caller: Deployer, rooms: TheRooms, body: Deployment | None = None) -> CodeVersion:
     found = await rooms.code.get(code)
     return await rooms.code.deploy(found.code_id, body.version if body else None, caller.user)

@@ -30,7 +30,7 @@ class TokenRequest(Spec):
 
     user: Label = Field(description="The person or program it is for; stored as `submitted_by` with every job.")
     teams: tuple[Label, ...] = Field((), description="The owners it may submit for; an admin token may name any.")
-    scopes: Annotated[tuple[Literal["read", "submit", "admin"], ...], Field(min_length=1)] = ("submit",)
+    scopes: Annotated[tuple[Literal["read", "submit", "deploy", "admin"], ...], Field(min_length=1)] = ("submit",)
     expires_at: AwareDatetime | None = Field(None, description="When it stops working; never, where this is left out.")
 
 
