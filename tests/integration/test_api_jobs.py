@@ -357,8 +357,14 @@ async def test_metrics_count_jobs_and_time_the_steps_of_attempts_that_ended(
         assert (await client.get("/metrics")).status_code == 401
 
 
-async def test_workflows_and_code_go_through_to_the_code_room(api: ApiBench) -> None:
+async def test_deploying_takes_a_scope_of_its_own(api: ApiBench) -> None:
     async with api.client("submit") as client:
+        assert (await client.post("/v1/code/c0ff/deploy")).status_code == 403
+        assert api.code.deployed == []
+
+
+async def test_workflows_and_code_go_through_to_the_code_room(api: ApiBench) -> None:
+    async with api.client("deploy") as client:
         assert (await client.get("/v1/workflows")).json()["items"][0]["name"] == "Fraud"
         assert (await client.get("/v1/code/c0ff")).json()["code_id"] == CODE_ID
         assert (await client.get("/v1/code/c1")).status_code == 404

@@ -262,7 +262,7 @@ class _Attempt:
         self._book.say(f"failed: {report.code}: {report.message}" if report else "trained; delivering the result")
         self._book.close()
         until = time.monotonic() + DELIVERY_SECONDS
-        if not self._shipper.is_alive():
+        if self._shipper.ident is None:  # never started: the attempt ended before it began
             self._shipper.start()
         delivery = Delivery(self._client(), self._orders, until, lambda text: print(text, file=sys.stderr))
         end: End = "undelivered"
