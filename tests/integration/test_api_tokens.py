@@ -29,7 +29,7 @@ async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
         known=None,  # type: ignore[arg-type]
         policy=None,  # type: ignore[arg-type]
         code=None,  # type: ignore[arg-type]
-        configured=Configured(settings, dict.fromkeys(Settings.model_fields, "default")),
+        configured=lambda: Configured(settings, dict.fromkeys(Settings.model_fields, "default")),
         public_url=URL,
         secret=b"s" * 32,
         duties=dict,

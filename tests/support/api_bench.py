@@ -103,7 +103,7 @@ class ApiBench:
             known=known,
             policy=bench.policy,
             code=self.code,
-            configured=Configured(self.settings, dict.fromkeys(Settings.model_fields, "default")),
+            configured=lambda: Configured(self.settings, dict.fromkeys(Settings.model_fields, "default")),
             public_url=URL,
             secret=b"s" * 32,
             duties=dict,

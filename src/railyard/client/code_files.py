@@ -32,7 +32,7 @@ CSV_BYTES = 2**20
 _DEBRIS = frozenset(
     {".git", "__pycache__", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache",
      ".ruff_cache", ".hypothesis",
-     ".tox", ".nox", ".ipynb_checkpoints", ".DS_Store", ".railyard", ".idea", ".eggs"}
+     "railyard-local", ".tox", ".nox", ".ipynb_checkpoints", ".DS_Store", ".railyard", ".idea", ".eggs"}
 )  # fmt: skip
 _PRIVATE_KEY = b"PRIVATE KEY-----"
 

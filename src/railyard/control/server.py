@@ -192,7 +192,7 @@ class Server:
             ),
             policy=policy,
             code=code,
-            configured=self._configured,
+            configured=self._configured_now,
             public_url=(settings.public_url or url).rstrip("/"),
             secret=secret,
             duties=lambda: duties.health(loops),
@@ -203,15 +203,20 @@ class Server:
 
         Everybody reads the one mapping of classes, so a class or a price that was added is known to all from here on.
         """
-        try:
-            found = self._reload().settings
-            current = found.compute_classes(capacity.cpu, capacity.memory_bytes, capacity.gpu)
-        except (ConfigurationError, ValueError) as error:
-            log.warning("the settings cannot be read again, so the earlier ones stay: %s", error)
-            return self._configured.settings
+        found = self._configured_now().settings
+        current = found.compute_classes(capacity.cpu, capacity.memory_bytes, capacity.gpu)
         classes.update(current)
         for gone in classes.keys() - current.keys():
             del classes[gone]
+        return found
+
+    def _configured_now(self) -> Configured:
+        try:
+            found = self._reload()
+            found.settings.compute_classes(1, 2**30, 0)  # a class that does not hold shows here
+        except (ConfigurationError, ValueError) as error:
+            log.warning("the settings cannot be read again, so the earlier ones stay: %s", error)
+            return self._configured
         return found
 
     async def _keep_admin_token(self, database: Database) -> None:

@@ -36,7 +36,7 @@ Ids may be shortened to any unique prefix. Lists are pages: `next` is the value 
 
 def create_app(rooms: Rooms) -> FastAPI:
     """The application over these rooms."""
-    settings = rooms.configured.settings
+    settings = rooms.configured().settings
     app = _bare(rooms.public_url, settings.max_body_bytes, settings.max_artifact_bytes)
     app.state.rooms = rooms
     return app

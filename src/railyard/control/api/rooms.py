@@ -49,7 +49,8 @@ class Rooms:
     known: Known
     policy: Policy
     code: CodeRoom
-    configured: Configured
+    configured: Callable[[], Configured]
+    """The settings as they are now, each with where it came from."""
     public_url: str
     secret: bytes
     """Signs sessions and attempts' tokens."""

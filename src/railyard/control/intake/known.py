@@ -19,6 +19,9 @@ class Code(Protocol):
     async def resolve(self, code: str | None, workflow_name: str) -> CodeVersion:
         """The code version that a request means. Raises Invalid with near names, or where it is broken."""
 
+    async def settled(self, code_id: str) -> CodeVersion:
+        """The version once its preparation has ended."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Known:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from railyard.control.intake import checks
-from railyard.control.intake.access import check_connections
+from railyard.control.intake.access import data_access
 from railyard.control.intake.caller import Caller
 from railyard.control.intake.compute import Size, find_class, size
 from railyard.control.intake.known import Known
+from railyard.errors import Refused, Unavailable
+from railyard.settings import Settings
 from railyard.spec.records import CodeVersion
 from railyard.spec.request import Resources, TrainingRequest
 
@@ -28,6 +32,10 @@ class Prepared:
         return self.request.experimental or self.code.dirty or self.code.deployed_at is None
 
 
+SETTLE_SECONDS = 5.0
+"""Code that was sent a moment ago is nearly ready: waiting so long for it lets its parameters be checked."""
+
+
 async def prepare(known: Known, caller: Caller, request: TrainingRequest, *, pin: str | None = None) -> Prepared:
     """Refuses what can be refused before anything is started. `pin` names the code where the request names none.
 
@@ -40,8 +48,8 @@ async def prepare(known: Known, caller: Caller, request: TrainingRequest, *, pin
     compute_class = find_class(request.compute_resource, known.classes)
     found = size(compute_class, request.resources, known.capacity)
     checks.check_currency(request, compute_class)
-    check_connections(request, settings)
-    code = await known.code.resolve(request.code or pin, request.train.workflow_name)
+    _check_access(request, settings)
+    code = await _resolve(known, request.code or pin, request.train.workflow_name)
     checks.check_parameters(request, code)
     resolved = request.model_copy(
         update={
@@ -53,3 +61,20 @@ async def prepare(known: Known, caller: Caller, request: TrainingRequest, *, pin
         }
     )
     return Prepared(request=resolved, size=found, code=code)
+
+
+async def _resolve(known: Known, code: str | None, workflow_name: str) -> CodeVersion:
+    found = await known.code.resolve(code, workflow_name)
+    if found.state != "building":
+        return found
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(known.code.settled(found.code_id), SETTLE_SECONDS)
+    return await known.code.resolve(found.code_id, workflow_name)
+
+
+def _check_access(request: TrainingRequest, settings: Settings) -> None:
+    """What the attempt will be given can be put together now; a reference that leads nowhere would keep it waiting."""
+    try:
+        data_access(request, settings)
+    except Unavailable as error:
+        raise Refused(error.message, code=error.code, mend=error.mend) from None

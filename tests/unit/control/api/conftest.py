@@ -35,7 +35,7 @@ def make_rooms() -> Callable[..., Rooms]:
         return Rooms(
             **{
                 **parts,
-                "configured": Configured(settings, origins),
+                "configured": lambda: Configured(settings, origins),
                 "public_url": URL,
                 "secret": b"s" * 32,
                 "duties": dict,

@@ -40,7 +40,7 @@ class Config(Record):
     | answers.errors(401, 403),
 )
 async def get_config(_caller: Admin, rooms: TheRooms) -> Config:
-    return shown(rooms.configured)
+    return shown(rooms.configured())
 
 
 def shown(configured: Configured) -> Config:
