@@ -261,3 +261,49 @@ def test_the_package_exports_what_the_readme_uses():
     for name in ("Workflow", "TrainResult", "Client", "field"):
         assert getattr(railyard, name)
     assert railyard.__version__
+
+
+TYPED = """
+from dataclasses import dataclass
+
+import railyard
+
+
+@dataclass
+class Params:
+    trees: int = railyard.field(10, ge=1)
+
+
+class Typed(railyard.Workflow[Params]):
+    def train(self, training, holdout):
+        raise AssertionError("never reached")
+"""
+
+
+def test_wrong_parameters_of_code_that_was_just_written_are_refused_at_once(platform, tmp_path: Path):
+    folder = platform.folder / "typed"
+    (folder / "workflows").mkdir(parents=True)
+    (folder / "workflows" / "typed.py").write_text(TYPED)
+    request = json.loads(strip_comments(EXAMPLE.read_text()))
+    request["train"] |= {"workflow_name": "Typed", "custom_params": {"tree": 3}}
+    (folder / "request.json").write_text(json.dumps(request))
+    refused = platform.cli("train", "request.json", cwd=folder, check=False)
+    assert refused.returncode == 2
+    assert "train.custom_params.tree" in refused.stderr
+    assert "trees" in refused.stderr
+
+
+def test_a_connection_whose_password_is_not_set_is_refused_by_its_name(platform):
+    settings = platform.home / "railyard.toml"
+    before = settings.read_text()
+    settings.write_text(before + '\n[connections]\nev = "postgresql://u:${NO_SUCH_PASSWORD}@db.example/x"\n')
+    try:
+        request = json.loads(strip_comments(EXAMPLE.read_text()))
+        request["data"]["features"] = [
+            {"names": request["data"]["features"][0]["names"], "source": "sql", "connection": "ev", "query": "select 1"}
+        ]
+        answer = platform.curl("POST", "/v1/jobs", body=json.dumps(request))
+        assert answer["error"]["code"] == "configuration"
+        assert "NO_SUCH_PASSWORD" in answer["error"]["message"]
+    finally:
+        settings.write_text(before)

@@ -41,7 +41,8 @@ class Home:
             lock = os.open(self.folder / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigurationError(
-                f"the home {self.folder} cannot be used: {error.strerror}", mend="--home names another folder"
+                f"the home {self.folder} cannot be used: {error.strerror}",
+                mend="railyard up --data-dir FOLDER",
             ) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +53,7 @@ class Home:
                 f"another server runs on {self.folder}",
                 code="home_in_use",
                 why=f"it answers at {running.url} (process {running.pid})" if running else "",
-                mend="railyard down stops it; --home names another folder",
+                mend="railyard down stops it; railyard up --data-dir names another folder",
             ) from None
         self._lock = lock
 

@@ -45,4 +45,7 @@ def deploy(app: App, path: Path, version: str | None, timeout: str, no_wait: boo
     name = f"{code.project}@{code.version}" if code.version else code.project
     app.out.line(code.code_id if app.out.quiet else f"{app.out.ink('✓', 'ok')} {name} is {code.code_id}")
     for info in code.workflows:
-        app.out.talk(f"  {info.name}  {info.file}" + (app.out.ink("  broken", "bad") if info.broken else ""))
+        app.out.talk(
+            f"  {info.name}  {info.file}"
+            + (app.out.ink(f"  broken: {info.broken.strip().splitlines()[-1]}", "bad") if info.broken else "")
+        )

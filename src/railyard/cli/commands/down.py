@@ -35,6 +35,7 @@ def down(app: App, data_dir: Path | None, cancel: bool) -> None:
     if running is None:
         stopped = stop_warm(folder)
         app.out.talk(f"no server runs on {folder}" + (f"; {_warm(stopped)} stopped" if stopped else ""))
+        app.out.talk("one that was started with --data-dir or RAILYARD_HOME is stopped with the same")
         return
     still = going(app, folder, running.url, cancel=cancel)
     if not home.terminate(running, seconds=STOP_SECONDS):

@@ -25,8 +25,8 @@ TOPICS = {
 
 
 @command("help", json=False, examples=["railyard help exit-codes"], short_help="Longer texts: exit-codes.")
-@click.argument("topic", type=click.Choice(list(TOPICS)))
+@click.argument("topic", type=click.Choice(list(TOPICS)), required=False)
 @pass_app
-def help_(app: App, topic: str) -> None:
-    """Longer texts."""
-    app.out.line(TOPICS[topic])
+def help_(app: App, topic: str | None) -> None:
+    """Longer texts; without a topic, the list of them."""
+    app.out.line(TOPICS[topic] if topic else "\n".join(f"railyard help {name}" for name in TOPICS))

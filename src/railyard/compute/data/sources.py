@@ -93,6 +93,9 @@ def local_stamp(stat: os.stat_result) -> str:
     return f"{stat.st_size} bytes, mtime {stat.st_mtime_ns}, inode {stat.st_ino}"
 
 
+_RELATIVE = "check the path; a relative one begins where the server was started, so give an absolute one"
+
+
 def _local(path: Path, asked: str, uri: Callable[[Path], str]) -> tuple[DataFile, ...]:
     try:
         if path.is_file():
@@ -103,7 +106,8 @@ def _local(path: Path, asked: str, uri: Callable[[Path], str]) -> tuple[DataFile
             base = Path(fixed_prefix(str(path)))
             found = _matching(base, path.relative_to(base).as_posix())
         else:
-            raise not_found(f"{asked} does not exist{_beside(path)}", "check the path", path=asked)
+            mend = "check the path" if Path(asked).is_absolute() else _RELATIVE
+            raise not_found(f"{asked} does not exist{_beside(path)}", mend, path=asked)
         if not found:
             raise _nothing(asked, [entry.name for entry in base.iterdir()] if base.is_dir() else [])
         files = [_local_file(one, base, uri) for one in found]

@@ -368,7 +368,7 @@ _STORE = {
     "database_in_use": HelpPage(
         "Another server uses this home",
         "Two servers cannot share one home folder.",
-        "`railyard down` stops the other; `--home` names another folder.",
+        "`railyard down` stops the other; `--data-dir` names another folder.",
     ),
     "database_start": HelpPage(
         "The embedded database does not start",
@@ -388,7 +388,7 @@ _STORE = {
     "home_in_use": HelpPage(
         "Another server runs on this home",
         "One home belongs to one server.",
-        "`railyard down` stops it; `--home` names another folder.",
+        "`railyard down` stops it; `--data-dir` names another folder.",
     ),
 }
 

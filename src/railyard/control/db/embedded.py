@@ -109,7 +109,7 @@ class EmbeddedPostgres:
             raise ConfigurationError(
                 f"another Railyard server uses {folder}",
                 code="database_in_use",
-                mend="railyard down stops it; --home names another folder",
+                mend="railyard down stops it; railyard up --data-dir names another folder",
             ) from None
         self._lock = lock
 
