@@ -58,7 +58,7 @@ def block(job: Job, out: Output) -> list[str]:
     if job.model_id:
         rows.append(("model", job.model_id + (f"  {model_form(result.model)}" if result and result.model else "")))
     if job.experimental:
-        rows.append(("note", "experimental: it read a source that changes, or ran code that is not committed"))
+        rows.append(("note", "experimental: it read a source that changes, or ran code that is not deployed"))
     rows += [("warning", text) for text in _warnings(job, result)]
     if job.started_at or job.cost.amount is not None:
         rows.append(("cost", cost(job.cost)))
