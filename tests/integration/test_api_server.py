@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from railyard.cli.home import warm_interpreters
 from railyard.control.server import main
 
 
@@ -68,6 +69,8 @@ def running(home: Path, *flags: str) -> Iterator[Process]:
         if process.child.poll() is None:
             process.child.kill()
             process.child.wait(60)
+        for interpreter in warm_interpreters(home):  # they outlive their server by design
+            os.kill(interpreter.pid, signal.SIGTERM)
         stop_postgres(home)
 
 

@@ -89,7 +89,10 @@ HOSTILE = {
     "hangs": ("import threading; print('waiting'); threading.Event().wait()", "did not finish within"),
     "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     "recurses": ("def f(): f()\nf()", "RecursionError"),
-    "closes": ("import os\nfor n in range(3, 50):\n    try: os.close(n)\n    except OSError: pass", "ended by itself"),
+    "closes": (
+        "import os\nfor n in range(3, 4096):\n    try: os.close(n)\n    except OSError: pass",
+        "ended by itself",
+    ),
 }
 
 
