@@ -307,3 +307,14 @@ def test_a_connection_whose_password_is_not_set_is_refused_by_its_name(platform)
         assert "NO_SUCH_PASSWORD" in answer["error"]["message"]
     finally:
         settings.write_text(before)
+
+
+def test_a_finished_job_and_its_attempt_show_every_step_and_the_highest_peak(platform, results):
+    job_id = results["cli"]["job_id"]
+    job = platform.client().jobs.get(job_id)
+    (attempt,) = platform.client().jobs.attempts(job_id)
+    highest = max(step.peak_memory or 0 for step in job.steps)
+    assert highest > 0
+    assert [step.name for step in attempt.steps] == [step.name for step in job.steps]
+    assert job.usage.peak_memory_bytes >= highest
+    assert attempt.usage.peak_memory_bytes >= highest

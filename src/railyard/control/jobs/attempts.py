@@ -174,7 +174,7 @@ async def heartbeat(database: Database, name: str, token: str, report: Heartbeat
         fence = await authenticate(connection, name, token, allow_stale=True)
         if not is_current(fence):
             return HeartbeatAnswer(stale=True)
-        usage = dump(_peak(fence.usage, report.usage))
+        usage = dump(peak(fence.usage, report.usage))
         # The only message of an active job is that it has been silent, which is over.
         values: dict[str, Any] = {"usage": usage, "progress": report.progress, "message": None}
         if report.step is not None:
@@ -251,7 +251,7 @@ async def fail(database: Database, name: str, token: str, report: Failure, *, po
         if row is None or row.attempt != fence.number or row.state not in store.ACTIVE:
             raise stale(name, fence)
         facts = {
-            "usage": dump(_peak(fence.usage, report.usage)),
+            "usage": dump(peak(fence.usage, report.usage)),
             "steps": [dump(step) for step in report.steps] or fence.steps,
         }
         said = {"error": dump(report.error), "log_lines": report.log_lines}
@@ -284,7 +284,7 @@ def stale(name: str, row: Any) -> Conflict:
     )
 
 
-def _peak(before: Mapping[str, Any], now: Usage) -> Usage:
+def peak(before: Mapping[str, Any], now: Usage) -> Usage:
     """Usage now, with the highest peak ever told: a report may come late."""
     earlier = Usage.model_validate(before)
     peak = max(earlier.peak_memory_bytes, now.peak_memory_bytes, now.memory_bytes)

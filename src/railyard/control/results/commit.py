@@ -18,6 +18,7 @@ from railyard.control.jobs.moves import consider
 from railyard.control.jobs.states import Committed
 from railyard.control.registry import store as registry
 from railyard.control.results.delivered import MODEL_MANIFEST, Delivered, check_manifest
+from railyard.spec.attempt import Usage
 from railyard.spec.base import dump
 from railyard.spec.ids import split_attempt_name
 from railyard.spec.records import Job
@@ -53,19 +54,22 @@ async def _commit(database: Database, name: str, token: str, manifest: ResultMan
             return job_id
         fence = await attempts.authenticate(connection, name, token)
         model_id = registry.model_id_of(fence.model_name, manifest.model.manifest_sha256)
+        most = Usage(peak_memory_bytes=max((step.peak_memory or 0 for step in manifest.steps), default=0))
+        columns = {**_columns(manifest, model_id), "usage": dump(attempts.peak(fence.usage, most))}
         _, moved = await consider(
             connection,
             row,
             Committed(),
             _POLICY,
             by="runner",
-            values=_columns(manifest, model_id),
+            values=columns,
             detail={"model_id": model_id},
         )
         if not moved:
             raise attempts.stale(name, fence)
-        if manifest.log_lines is not None:
-            await store.set_attempt(connection, job_id, number, {"log_lines": manifest.log_lines})
+        told = {"log_lines": manifest.log_lines} if manifest.log_lines is not None else {}
+        last = {"steps": columns["steps"], "usage": columns["usage"]}
+        await store.set_attempt(connection, job_id, number, {**last, **told})
         await registry.add(connection, _model(fence, number, manifest))
     return job_id
 
