@@ -56,6 +56,9 @@ async def _commit(database: Database, name: str, token: str, manifest: ResultMan
         model_id = registry.model_id_of(fence.model_name, manifest.model.manifest_sha256)
         most = Usage(peak_memory_bytes=max((step.peak_memory or 0 for step in manifest.steps), default=0))
         columns = {**_columns(manifest, model_id), "usage": dump(attempts.peak(fence.usage, most))}
+        told = {"log_lines": manifest.log_lines} if manifest.log_lines is not None else {}
+        last = {"steps": columns["steps"], "usage": columns["usage"]}
+        await store.set_attempt(connection, job_id, number, {**last, **told})
         _, moved = await consider(
             connection,
             row,
@@ -67,9 +70,6 @@ async def _commit(database: Database, name: str, token: str, manifest: ResultMan
         )
         if not moved:
             raise attempts.stale(name, fence)
-        told = {"log_lines": manifest.log_lines} if manifest.log_lines is not None else {}
-        last = {"steps": columns["steps"], "usage": columns["usage"]}
-        await store.set_attempt(connection, job_id, number, {**last, **told})
         await registry.add(connection, _model(fence, number, manifest))
     return job_id
 
