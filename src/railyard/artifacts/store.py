@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -174,8 +175,17 @@ class ArtifactStore:
                 with suppress(FileNotFoundError):
                     obstore.delete(self._store, waiting)
 
+    def _size_of_winner(self, key: str) -> int | None:
+        """Bytes of the artifact that was first; None where the store guards its key but does not show it yet."""
+        for wait in (0.05, 0.1, 0.2, 0.4, 0.0):
+            try:
+                return self.size(key)
+            except NotFound:
+                time.sleep(wait)
+        return None
+
     def _same_or_conflict(self, key: str, measured: _Measured) -> None:
-        if self.size(key) == measured.bytes:
+        if self._size_of_winner(key) == measured.bytes:
             digest = hashlib.sha256()
             for piece in self.stream(key):
                 digest.update(piece)
